@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# make run   [KERNEL=6.12] [ARCH=um|x86_64] [STAGE="stock locked"]
+#            [CONTRACT=locked|revalidate] [TREE=DIR] [DEBUG=1]
+#            [TESTS=SUITE_GLOB] [ARGS="more options of the command"]
+# make test  the project's own tests
+
+PYTHON ?= python3
+TOOL := $(PYTHON) tools/locked-rmap
+
+# Only what was asked for on make's own command line counts: kernel developers
+# often have ARCH in their environment for other work.
+arg = $(if $(filter command line,$(origin $(1))),$(if $($(1)),$(2)))
+opt = $(call arg,$(1),$(2) '$($(1))')
+
+run_args = $(call opt,KERNEL,--kernel) $(call opt,ARCH,--arch) \
+	$(call arg,STAGE,$(foreach s,$(STAGE),--stage '$(s)')) \
+	$(call opt,CONTRACT,--contract) $(call opt,TREE,--tree) \
+	$(call arg,DEBUG,--debug) $(ARGS) $(call arg,TESTS,'$(TESTS)')
+
+.PHONY: all run test clean
+all: run
+
+run:
+	@$(TOOL) run $(run_args)
+
+test:
+	@$(TOOL) test $(ARGS)
+
+# The results only; the cache of kernels and builds lies outside of the
+# repository (see README.md).
+clean:
+	rm -rf build

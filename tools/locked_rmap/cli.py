@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The command line: verbs, options, and how every verb ends."""
+
+import argparse
+import os
+import re
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn, Optional, Sequence
+
+from . import report, run, source, worktree
+from .console import Console
+from .errors import COULD_NOT_RUN, Interrupted, Stop, one_line
+
+REPO = Path(__file__).resolve().parents[2]
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse prints its usage and a second line: one line is what we want."""
+
+    def error(self, message: str) -> NoReturn:
+        raise Stop(f"{message}; see {self.prog} --help")
+
+
+def _seconds(text: str) -> int:
+    if not text.isdigit() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"'{text}' is no number of seconds")
+    return int(text)
+
+
+def _kconfig(text: str) -> str:
+    if not re.fullmatch(r"(?:CONFIG_\w+=\S.*|# CONFIG_\w+ is not set)", text):
+        raise argparse.ArgumentTypeError(f"'{text}' is not CONFIG_X=value")
+    return text
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser for all verbs."""
+    top = _Parser(prog="locked-rmap", description=__doc__.splitlines()[0] if __doc__ else None)
+    verbs = top.add_subparsers(dest="verb", metavar="VERB", required=True)
+
+    verb = verbs.add_parser("run", help="the suites on a kernel line, stock beside patched")
+    verb.add_argument("--kernel", metavar="LINE", help="kernel line (default 6.12)")
+    verb.add_argument("--arch", default="um", help=f"one of {', '.join(run.ARCHES)} (default um)")
+    verb.add_argument("--stage", action="append", default=[], metavar="NAME",
+                      help="a stage of the line's series, may be repeated (default: stock and the last)")
+    verb.add_argument("--contract", default=report.LOCKED, choices=(report.LOCKED, report.REVALIDATE),
+                      help="what the suites hold the tree to (default locked)")
+    verb.add_argument("--tree", type=Path, metavar="DIR", help="a kernel tree of yours; it is only read")
+    verb.add_argument("--debug", action="store_true",
+                      help="with DEBUG_VM, PROVE_LOCKING and DEBUG_ATOMIC_SLEEP")
+    verb.add_argument("--kconfig_add", action="append", default=[], metavar="CONFIG_X=Y", type=_kconfig,
+                      help="one more option for the kernel's configuration, may be repeated")
+    verb.add_argument("--timeout", type=_seconds, metavar="SECONDS",
+                      help="how long a guest may take for all tests")
+    verb.add_argument("glob", nargs="?", default="", metavar="SUITE_GLOB",
+                      help="which suites or tests, e.g. rmap or 'rmap_callers.page_idle*'")
+
+    verb = verbs.add_parser("test", help="the project's own tests")
+    verb.add_argument("checks", nargs="*", metavar="CHECK", help="only these (default: all)")
+    verb.add_argument("--list", action="store_true", help="name the checks and end")
+    return top
+
+
+def _interrupt(number: int, _frame: Optional[FrameType]) -> None:
+    # Cleaning up takes seconds: a second Ctrl-C must not cut it short.
+    for other in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(other, signal.SIG_IGN)
+    raise Interrupted(signal.Signals(number).name)
+
+
+def dispatch(args: argparse.Namespace, console: Console) -> int:
+    """Run the verb that was asked for; its exit status."""
+    if args.verb == "run":
+        return run.run(REPO, run.Request(
+            kernel=args.kernel, arch=args.arch, stages=tuple(args.stage), contract=args.contract,
+            tree=args.tree, debug=args.debug, kconfig_add=tuple(args.kconfig_add),
+            timeout=args.timeout, glob=args.glob), console)
+    from . import selfcheck  # pylint: disable=import-outside-toplevel
+    return selfcheck.test(REPO, args.checks, args.list, console)
+
+
+def main(argv: Sequence[str]) -> int:
+    """The command; returns the exit status."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    for stream in (sys.stdout, sys.stderr):
+        # The table is UTF-8 whatever the locale says.
+        getattr(stream, "reconfigure")(encoding="utf-8", errors="replace")
+    console = Console()
+    try:
+        return dispatch(parser().parse_args(list(argv)), console)
+    except Stop as err:
+        return _end(console, f"locked-rmap: {one_line(str(err))}")
+    except Interrupted as err:
+        return _end(console, f"locked-rmap: interrupted by {err}; every process was ended, run again at will")
+    except BrokenPipeError:
+        # Whoever read our output went away: nothing to tell, and nobody to tell it to.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return COULD_NOT_RUN
+    except OSError as err:
+        return _end(console, f"locked-rmap: {one_line(str(worktree.explain(err, source.cache_dir())))}")
+    except Exception as err:  # pylint: disable=broad-exception-caught
+        if os.environ.get("LOCKED_RMAP_TRACE"):
+            raise
+        return _end(console, f"locked-rmap: internal error, {type(err).__name__}: {err}; "
+                             "run with LOCKED_RMAP_TRACE=1 and report what it prints")
+
+
+def _end(console: Console, text: str) -> int:
+    console.drop()
+    print(text, file=sys.stderr, flush=True)
+    return COULD_NOT_RUN

@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The verb `run`: suites on a kernel line, stock beside patched."""
+
+import contextlib
+import hashlib
+import os
+from pathlib import Path
+from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence
+
+from . import files, kunit, packages, report, series, source, worktree
+from .console import Console
+from .errors import Stop
+
+DEFAULT_LINE = "6.12"
+ARCHES = ("um", "x86_64")
+#: Seconds to wait for somebody else's run on the same tree.
+PATIENCE = 1800.0
+
+
+class Request(NamedTuple):
+    """What the user asked `run` for."""
+
+    kernel: Optional[str] = None
+    arch: str = "um"
+    stages: Sequence[str] = ()
+    contract: str = report.LOCKED
+    tree: Optional[Path] = None
+    debug: bool = False
+    kconfig_add: Sequence[str] = ()
+    timeout: Optional[int] = None
+    glob: str = ""
+
+
+class Site:
+    """A line's or a user's tree at hand: its series, its work tree, the repository."""
+
+    def __init__(self, repo: Path, cache: Path, console: Console, kernel: Optional[str],
+                 tree: Optional[Path]) -> None:
+        self.repo = repo
+        self.console = console
+        self.own_tree = tree
+        if tree is not None:
+            tree = tree.absolute()
+            if not tree.is_dir():
+                raise Stop(f"there is no directory {tree}: give --tree the top of a kernel tree")
+            self.version = source.tree_version(tree)
+            self.line = source.line_of(self.version)
+            if kernel is not None and kernel != self.line:
+                raise Stop(f"{tree} is a {self.version} kernel, not {kernel}: leave --kernel out")
+            pristine = tree.resolve()
+            if repo.resolve() == pristine:
+                raise Stop("--tree names this repository: give it the top of a kernel tree")
+            digest = hashlib.sha256(os.fsencode(pristine)).hexdigest()[:12]
+            base = cache / "trees" / f"tree-{digest}"
+        else:
+            self.line = kernel or DEFAULT_LINE
+            pristine = source.Store(cache, console).pristine(self.line)
+            self.version = source.tree_version(pristine)
+            base = cache / "trees" / self.version
+        patches = repo / "mm" / "patches" / f"linux-{self.line}"
+        self.series = series.Series(patches if patches.is_dir() else None)
+        self.patches = patches
+        self.work = worktree.WorkTree(base, pristine)
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the work tree against other runs, and have it ready."""
+        with files.locked(self.work.base.with_name(self.work.base.name + ".lock"),
+                          f"the work tree of {self.version}", self.console, PATIENCE):
+            if self.own_tree is not None:
+                self.work.sync(self.console)
+            else:
+                self.work.populate(self.console)
+                self._retire()
+            yield
+
+    def _retire(self) -> None:
+        """Remove sources and builds of older point releases of this line."""
+        for base, prefix in ((self.work.base.parent, ""), (self.work.pristine.parent, "linux-")):
+            for old in base.glob(f"{prefix}{self.line}.*"):
+                name = old.name[len(prefix):]
+                if old.is_dir() and source.version_key(name) < source.version_key(self.version):
+                    lock = base / f"{old.name}.lock"
+                    with contextlib.suppress(Stop):
+                        with files.locked(lock, name, self.console, 0):
+                            files.remove_tree(old)
+
+    def contents(self, patches: List[str]) -> worktree.Contents:
+        """What the managed files hold with @patches applied; Stop if one does not apply."""
+        try:
+            found = series.apply(self.series, patches, self.work.pristine)
+        except Stop as err:
+            if self.own_tree is not None:
+                raise Stop(f"{err} to {self.own_tree} ({self.version}): bring the tree in line with "
+                           f"the series, or run the suites on it as it is with --stage stock") from err
+            raise Stop(f"{err} to Linux {self.version}: the series needs a refresh") from err
+        gone = [name for name in self.series.touched(patches) if name not in found]
+        if gone:
+            raise Stop(f"the series removes {gone[0]}, which the tool cannot do yet")
+        overlay = worktree.overlay(self.repo)
+        for name, data in overlay.items():
+            # Patches may not fight the suites over a file.
+            if name in found and found[name] != data:
+                raise Stop(f"both the series and mm/tests bring {name}: take it out of the series")
+        found.update(overlay)
+        worktree.add_hooks(found, self.work.pristine)
+        return found
+
+
+def config_for(repo: Path, arch: str, debug: bool, kconfig_add: Sequence[str] = ()) -> kunit.Config:
+    """The build configuration for an architecture; Stop if it is unknown."""
+    if arch not in ARCHES:
+        raise Stop(f"unknown architecture '{arch}': give one of {', '.join(ARCHES)}")
+    qemu = None if arch == "um" else repo / "tools" / "qemu_configs" / f"{arch}.py"
+    return kunit.Config(arch, debug, tuple(kconfig_add), qemu,
+                        repo / "tools" / "configs" / "debug.config")
+
+
+def stage_outcome(site: Site, config: kunit.Config, stage: str, patches: List[str], contract: str,
+                  glob: str, timeout: Optional[int], results: Path) -> kunit.Outcome:
+    """Put a stage in place, build it, run the suites; logs go to @results.
+
+    Raises Stop if the stage cannot be put in place or built.
+    """
+    results.mkdir(parents=True, exist_ok=True)
+    what = f"{site.version} {config.label} {stage}"
+    contents = site.contents(patches)
+    build = site.work.build_dir(config.label, stage)
+    site.work.open_build(build, config.label, site.console)
+    site.work.install(contents, build)
+    kunit.build(site.work, build, config, what, results / "build.log", site.console)
+    limit = timeout or kunit.TIMEOUT[config.arch] * (2 if config.debug else 1)
+    outcome = kunit.run(site.work, build, config, contract, glob, limit, what, results, site.console)
+    if glob and not outcome.tests and not outcome.died:
+        raise Stop(f"no test matches '{glob}': the suites are rmap, rmap_callers, userfaultfd_move")
+    return outcome
+
+
+class Results:
+    """The run's files: collected aside, put in place when the run ends, however it does."""
+
+    def __init__(self, repo: Path, label: str) -> None:
+        self.base = repo / "build" / "results"
+        self.label = label
+        self.base.mkdir(parents=True, exist_ok=True)
+        for stale in self.base.glob(".new-*"):
+            if not Path(f"/proc/{stale.name.split('-')[1]}").exists():
+                files.remove_tree(stale)
+        self.temp = self.base / f".new-{os.getpid()}"
+        files.remove_tree(self.temp)
+        self.temp.mkdir()
+
+    def stage(self, stage: str) -> Path:
+        """Where the files of a stage are collected."""
+        return self.temp / f"{self.label}-{stage}"
+
+    def final(self, stage: str) -> Path:
+        """Where the files of a stage will lie."""
+        return self.base / f"{self.label}-{stage}"
+
+    def publish(self, value: object) -> None:
+        """Put what was collected in place of the last run's of the same label."""
+        for new in sorted(self.temp.iterdir()):
+            old = self.base / new.name
+            aside = self.temp / f"old-{new.name}"
+            if old.exists():
+                os.replace(old, aside)
+            os.replace(new, old)
+            files.remove_tree(aside)
+        files.write_json(self.base / "summary.json", value)
+        files.remove_tree(self.temp)
+
+
+def run(repo: Path, request: Request, console: Console) -> int:
+    """Do what @request says; the exit status.  Raises Stop if it cannot be done."""
+    if request.kernel is not None:
+        source.check_line(request.kernel)
+    config = config_for(repo, request.arch, request.debug, request.kconfig_add)
+    needed = [*packages.BUILD, *packages.ARCH[request.arch]]
+    packages.need(console, needed + list(packages.TREE if request.tree else ()))
+    cache = source.open_cache()
+    site = Site(repo, cache, console, request.kernel, request.tree)
+    default = [series.STOCK] if request.contract == report.REVALIDATE else \
+        list(dict.fromkeys([series.STOCK, site.series.stages[-1].name]))
+    asked = [site.series.stage(name) for name in request.stages or default]
+    stages = [stage for stage in site.series.stages if stage in asked]
+    name = "shows-defect" + (".revalidate" if request.contract == report.REVALIDATE else "")
+    defects = report.read_defects(site.patches / name, request.arch)
+
+    results = Results(repo, config.label)
+    outcomes: Dict[str, kunit.Outcome] = {}
+    verdict: Optional[report.Verdict] = None
+    try:
+        with site.held():
+            for stage in stages:
+                outcomes[stage.name] = stage_outcome(
+                    site, config, stage.name, stage.patches, request.contract, request.glob,
+                    request.timeout, results.stage(stage.name))
+        verdict = report.judge(outcomes, request.contract, defects, bool(request.glob))
+    except Stop as err:
+        # The line may name a log: by its place after the run.
+        raise Stop(str(err).replace(str(results.temp), str(results.base))) from err
+    finally:
+        results.publish(report.summary(site.version, request.arch, request.contract, outcomes,
+                                       verdict, request.debug))
+    report.print_table(console, outcomes)
+    console.line(console.paint(verdict.sentence, "32" if verdict.status == 0 else "31;1"))
+    shown = [results.final(stage.name) for stage in stages] + [results.base / "summary.json"]
+    console.line("logs: " + ", ".join(relative(path) for path in shown)
+                 + " (kernel.log, kunit.log, kunit.json, build.log in each directory)")
+    return verdict.status
+
+
+def relative(path: Path) -> str:
+    """@path as seen from here, if it lies below."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
