@@ -1,0 +1,762 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Helpers of the KUnit suites about the reverse map of anonymous folios.
+ *
+ * A test runs in a kthread of its own. The first mapping gives this thread an
+ * mm, see kunit_vm_mmap(), which is torn down when the thread exits. Cleaning up
+ * is done by KUnit actions. They run in another thread, after that: they can
+ * neither use the mm nor find the memory that was mapped in it.
+ */
+#include <linux/fdtable.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/kthread.h>
+#include <linux/mman.h>
+#include <linux/mount.h>
+#include <linux/pagemap.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
+#include <linux/swap.h>
+#include <linux/uaccess.h>
+#include <uapi/linux/userfaultfd.h>
+
+#include "../internal.h"
+#include "rmap_kunit_helpers.h"
+
+#undef MODULE_PARAM_PREFIX
+#define MODULE_PARAM_PREFIX "rmap_kunit."
+
+/* No healthy kernel needs as long for anything that a test waits for. */
+#define RMAP_KUNIT_TIMEOUT_MS	5000
+/* A thread that sleeps this long without a break waits for us. */
+#define RMAP_KUNIT_BLOCKED_MS	100
+
+static char *contract = "locked";
+module_param(contract, charp, 0444);
+MODULE_PARM_DESC(contract, "What to hold the kernel to: locked (default) or revalidate");
+
+/**
+ * rmap_kunit_suite_init() - Check the module parameters before a suite starts
+ * @suite: the suite
+ *
+ * Return: 0, or -EINVAL if the contract asked for does not exist.
+ */
+int rmap_kunit_suite_init(struct kunit_suite *suite)
+{
+	if (!strcmp(contract, "locked") || !strcmp(contract, "revalidate"))
+		return 0;
+
+	pr_err("rmap_kunit.contract=%s: must be locked or revalidate\n", contract);
+	return -EINVAL;
+}
+
+/**
+ * rmap_kunit_needs_contract() - Skip a test that is about the other contract
+ * @test: the test
+ * @needed: the contract that the test is about
+ */
+void rmap_kunit_needs_contract(struct kunit *test,
+			       enum rmap_kunit_contract needed)
+{
+	const char *name = needed == RMAP_KUNIT_LOCKED ? "locked" : "revalidate";
+
+	if (strcmp(contract, name))
+		kunit_skip(test, "holds for rmap_kunit.contract=%s only", name);
+}
+
+static unsigned long rmap_kunit_vm_mmap(struct kunit *test, unsigned long addr,
+					unsigned long len, unsigned long prot,
+					unsigned long flags)
+{
+	unsigned long ret;
+
+	ret = kunit_vm_mmap(test, NULL, addr, len, prot,
+			    flags | MAP_ANONYMOUS | MAP_PRIVATE, 0);
+	KUNIT_ASSERT_FALSE_MSG(test, !ret || IS_ERR_VALUE(ret),
+			       "mmap of %lu bytes: %ld", len, (long)ret);
+	return ret;
+}
+
+/* A writable area, @len bytes and aligned to @align, with a gap on each side. */
+static unsigned long rmap_kunit_mmap_aligned(struct kunit *test,
+					     unsigned long len,
+					     unsigned long align)
+{
+	unsigned long room, addr;
+
+	room = rmap_kunit_vm_mmap(test, 0, len + align + 2 * PAGE_SIZE,
+				  PROT_NONE, 0);
+	addr = ALIGN(room + PAGE_SIZE, align);
+	return rmap_kunit_vm_mmap(test, addr, len, PROT_READ | PROT_WRITE,
+				  MAP_FIXED);
+}
+
+/**
+ * rmap_kunit_mmap() - Map private anonymous memory
+ * @test: the test
+ * @nr_pages: number of pages
+ *
+ * Inaccessible memory on both sides keeps the VMA from being merged with
+ * another one and from sharing an anon_vma: it will have a root of its own.
+ *
+ * Return: the address of the area, which is readable and writable.
+ */
+unsigned long rmap_kunit_mmap(struct kunit *test, unsigned long nr_pages)
+{
+	return rmap_kunit_mmap_aligned(test, nr_pages * PAGE_SIZE, PAGE_SIZE);
+}
+
+/**
+ * rmap_kunit_mmap_thp() - Map private anonymous memory for one huge page
+ * @test: the test
+ *
+ * As rmap_kunit_mmap(), but the area is as large as a PMD maps, aligned to that,
+ * and asks for huge pages. Skips the test if the kernel has none.
+ *
+ * Return: the address of the area.
+ */
+unsigned long rmap_kunit_mmap_thp(struct kunit *test)
+{
+#ifdef CONFIG_TRANSPARENT_HUGEPAGE
+	unsigned long addr;
+
+	if (!has_transparent_hugepage())
+		kunit_skip(test, "no huge pages on this machine");
+
+	addr = rmap_kunit_mmap_aligned(test, HPAGE_PMD_SIZE, HPAGE_PMD_SIZE);
+	KUNIT_ASSERT_EQ(test, do_madvise(current->mm, addr, HPAGE_PMD_SIZE,
+					 MADV_HUGEPAGE), 0);
+	return addr;
+#else
+	kunit_skip(test, "needs CONFIG_TRANSPARENT_HUGEPAGE");
+#endif
+}
+
+/**
+ * rmap_kunit_write() - Write to user memory, faulting in the page if need be
+ * @test: the test
+ * @addr: user address
+ * @value: what to write there
+ */
+void rmap_kunit_write(struct kunit *test, unsigned long addr, u32 value)
+{
+	KUNIT_ASSERT_EQ(test, put_user(value, (u32 __user *)addr), 0);
+}
+
+/**
+ * rmap_kunit_read() - Read user memory, faulting in the page if need be
+ * @test: the test
+ * @addr: user address
+ *
+ * Return: the value there.
+ */
+u32 rmap_kunit_read(struct kunit *test, unsigned long addr)
+{
+	u32 value = 0;
+
+	KUNIT_ASSERT_EQ(test, get_user(value, (u32 __user *)addr), 0);
+	return value;
+}
+
+/**
+ * rmap_kunit_zap() - Unmap pages, leaving the VMA and its anon_vma
+ * @test: the test
+ * @addr: user address, page aligned
+ * @len: length in bytes
+ */
+void rmap_kunit_zap(struct kunit *test, unsigned long addr, unsigned long len)
+{
+	KUNIT_ASSERT_EQ(test, do_madvise(current->mm, addr, len, MADV_DONTNEED), 0);
+}
+
+static void rmap_kunit_folio_end(void *folio)
+{
+	folio_put(folio);
+}
+
+/**
+ * rmap_kunit_folio() - Get the folio that is mapped at an address
+ * @test: the test
+ * @addr: user address, which must be mapped to a page
+ *
+ * Return: the folio, with a reference that is dropped when the test ends.
+ */
+struct folio *rmap_kunit_folio(struct kunit *test, unsigned long addr)
+{
+	struct folio *folio;
+	struct page *page;
+
+	KUNIT_ASSERT_EQ(test, get_user_pages_fast(addr, 1, 0, &page), 1);
+	folio = page_folio(page);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, rmap_kunit_folio_end,
+							folio), 0);
+	return folio;
+}
+
+/**
+ * rmap_kunit_new_folio() - Fault in a page, and get its folio
+ * @test: the test
+ * @addr: user address
+ * @value: what to write at @addr
+ *
+ * The folio is on its LRU list afterwards, where scanners look for it, and no
+ * per-CPU batch holds a reference to it.
+ *
+ * Return: the folio, with a reference that is dropped when the test ends.
+ */
+struct folio *rmap_kunit_new_folio(struct kunit *test, unsigned long addr,
+				   u32 value)
+{
+	struct folio *folio;
+
+	rmap_kunit_write(test, addr, value);
+	folio = rmap_kunit_folio(test, addr);
+	lru_add_drain_all();
+	KUNIT_ASSERT_TRUE(test, folio_test_anon(folio));
+	KUNIT_ASSERT_TRUE(test, folio_test_lru(folio));
+	return folio;
+}
+
+/**
+ * rmap_kunit_put_folio() - Drop the reference to a folio before the test ends
+ * @test: the test
+ * @folio: from rmap_kunit_folio() or rmap_kunit_new_folio()
+ */
+void rmap_kunit_put_folio(struct kunit *test, struct folio *folio)
+{
+	kunit_release_action(test, rmap_kunit_folio_end, folio);
+}
+
+/**
+ * rmap_kunit_anon_vma() - Look up the anon_vma of a VMA
+ * @test: the test
+ * @addr: user address in the VMA
+ *
+ * Return: the anon_vma, which lives as long as the VMA, or %NULL.
+ */
+struct anon_vma *rmap_kunit_anon_vma(struct kunit *test, unsigned long addr)
+{
+	struct anon_vma *anon_vma = NULL;
+	struct vm_area_struct *vma;
+
+	mmap_read_lock(current->mm);
+	vma = vma_lookup(current->mm, addr);
+	KUNIT_EXPECT_NOT_NULL(test, vma);
+	if (vma)
+		anon_vma = vma->anon_vma;
+	mmap_read_unlock(current->mm);
+	return anon_vma;
+}
+
+/**
+ * rmap_kunit_index() - What folio->index must be at an address
+ * @test: the test
+ * @addr: user address
+ *
+ * Return: the index in units of pages.
+ */
+pgoff_t rmap_kunit_index(struct kunit *test, unsigned long addr)
+{
+	struct vm_area_struct *vma;
+	pgoff_t index = 0;
+
+	mmap_read_lock(current->mm);
+	vma = vma_lookup(current->mm, addr);
+	KUNIT_EXPECT_NOT_NULL(test, vma);
+	if (vma)
+		index = linear_page_index(vma, addr);
+	mmap_read_unlock(current->mm);
+	return index;
+}
+
+/**
+ * rmap_kunit_pmdp() - Find the PMD that an address is mapped through
+ * @mm: the process
+ * @addr: user address
+ *
+ * Return: the PMD, of whatever kind, or %NULL if there is none.
+ */
+pmd_t *rmap_kunit_pmdp(struct mm_struct *mm, unsigned long addr)
+{
+	pgd_t *pgd = pgd_offset(mm, addr);
+	p4d_t *p4d;
+	pud_t *pud;
+
+	if (!pgd_present(*pgd))
+		return NULL;
+	p4d = p4d_offset(pgd, addr);
+	if (!p4d_present(*p4d))
+		return NULL;
+	pud = pud_offset(p4d, addr);
+	if (!pud_present(*pud))
+		return NULL;
+	return pmd_offset(pud, addr);
+}
+
+/**
+ * rmap_kunit_pte() - Read the PTE that maps an address
+ * @mm: the process
+ * @addr: user address
+ *
+ * Return: the PTE, zero if there is no page table.
+ */
+pte_t rmap_kunit_pte(struct mm_struct *mm, unsigned long addr)
+{
+	pte_t *ptep, pte = __pte(0);
+	spinlock_t *ptl;
+	pmd_t *pmdp;
+
+	mmap_read_lock(mm);
+	pmdp = rmap_kunit_pmdp(mm, addr);
+	if (pmdp && pmd_present(*pmdp)) {
+		ptep = pte_offset_map_lock(mm, pmdp, addr, &ptl);
+		if (ptep) {
+			pte = ptep_get(ptep);
+			pte_unmap_unlock(ptep, ptl);
+		}
+	}
+	mmap_read_unlock(mm);
+	return pte;
+}
+
+/**
+ * rmap_kunit_folio_state() - Take down what a caller of rmap_walk() must not change
+ * @folio: the folio
+ *
+ * Return: the state.
+ */
+struct rmap_kunit_folio_state rmap_kunit_folio_state(struct folio *folio)
+{
+	struct rmap_kunit_folio_state state = {
+		.refs = folio_ref_count(folio),
+		.mapcount = folio_mapcount(folio),
+		.anon_vma = folio_anon_vma(folio),
+		.locked = folio_test_locked(folio),
+	};
+
+	if (state.anon_vma)
+		state.anon_vma_refs = atomic_read(&state.anon_vma->refcount);
+	return state;
+}
+
+/**
+ * rmap_kunit_expect_unchanged() - Expect locks and references to be as before
+ * @test: the test
+ * @folio: the folio
+ * @before: its state before
+ */
+void rmap_kunit_expect_unchanged(struct kunit *test, struct folio *folio,
+				 const struct rmap_kunit_folio_state *before)
+{
+	struct rmap_kunit_folio_state now = rmap_kunit_folio_state(folio);
+
+	KUNIT_EXPECT_EQ(test, now.refs, before->refs);
+	KUNIT_EXPECT_EQ(test, now.mapcount, before->mapcount);
+	KUNIT_EXPECT_PTR_EQ(test, now.anon_vma, before->anon_vma);
+	KUNIT_EXPECT_EQ(test, now.anon_vma_refs, before->anon_vma_refs);
+	KUNIT_EXPECT_EQ(test, now.locked, before->locked);
+	if (now.anon_vma)
+		KUNIT_EXPECT_FALSE_MSG(test,
+				       rwsem_is_locked(&now.anon_vma->root->rwsem),
+				       "the root's rwsem was not released");
+}
+
+static int rmap_kunit_thread_fn(void *data)
+{
+	struct rmap_kunit_thread *thread = data;
+
+	kthread_use_mm(thread->mm);
+	thread->fn(thread->data);
+	kthread_unuse_mm(thread->mm);
+	mmput(thread->mm);
+	complete_all(&thread->done);
+	return 0;
+}
+
+static void rmap_kunit_thread_end(void *data)
+{
+	struct rmap_kunit_thread *thread = data;
+
+	/* A test that fails early leaves threads that it has not started yet. */
+	wake_up_process(thread->task);
+	if (!rmap_kunit_thread_wait(thread)) {
+		/* It may look at *thread any time later: leave that to it. */
+		pr_err("rmap_kunit: thread %d is stuck\n", task_pid_nr(thread->task));
+		return;
+	}
+	put_task_struct(thread->task);
+	kfree(thread);
+}
+
+/**
+ * rmap_kunit_thread_create() - Make a thread that works in the test's mm
+ * @test: the test
+ * @fn: what the thread is to run, once wake_up_process() has been called for it
+ * @data: for @fn; must live until the test ends, so not on the test's stack
+ *
+ * Return: the thread.
+ */
+struct rmap_kunit_thread *rmap_kunit_thread_create(struct kunit *test,
+						   void (*fn)(void *data),
+						   void *data)
+{
+	struct rmap_kunit_thread *thread;
+
+	thread = kzalloc(sizeof(*thread), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, thread);
+	init_completion(&thread->done);
+	thread->fn = fn;
+	thread->data = data;
+	thread->mm = current->mm;
+	thread->task = kthread_create(rmap_kunit_thread_fn, thread, "rmap_kunit");
+	if (IS_ERR(thread->task)) {
+		kfree(thread);
+		KUNIT_FAIL_AND_ABORT(test, "cannot create a thread");
+	}
+	mmget(thread->mm);
+	get_task_struct(thread->task);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, rmap_kunit_thread_end,
+							thread), 0);
+	return thread;
+}
+
+/**
+ * rmap_kunit_thread_run() - Start a thread that works in the test's mm
+ * @test: the test
+ * @fn: what the thread runs
+ * @data: for @fn; must live until the test ends, so not on the test's stack
+ *
+ * Return: the thread.
+ */
+struct rmap_kunit_thread *rmap_kunit_thread_run(struct kunit *test,
+						void (*fn)(void *data),
+						void *data)
+{
+	struct rmap_kunit_thread *thread;
+
+	thread = rmap_kunit_thread_create(test, fn, data);
+	wake_up_process(thread->task);
+	return thread;
+}
+
+/**
+ * rmap_kunit_thread_settle() - Wait until a thread has ended, or cannot go on
+ * @thread: the thread
+ * @sem: what it may be waiting for, %NULL for something else than an rwsem
+ *
+ * Return: what became of the thread. If that is %RMAP_KUNIT_BLOCKED and @sem is
+ * given, the thread waits for that.
+ */
+enum rmap_kunit_outcome rmap_kunit_thread_settle(struct rmap_kunit_thread *thread,
+						 struct rw_semaphore *sem)
+{
+	unsigned long end = jiffies + msecs_to_jiffies(RMAP_KUNIT_TIMEOUT_MS);
+	unsigned long asleep = 0, limit;
+
+	/* With the rwsem to vouch for it, two looks in a row will do. */
+	limit = sem ? 2 : max(msecs_to_jiffies(RMAP_KUNIT_BLOCKED_MS), 2UL);
+	for (;;) {
+		if (completion_done(&thread->done))
+			return RMAP_KUNIT_DONE;
+		if ((READ_ONCE(thread->task->__state) & TASK_UNINTERRUPTIBLE) &&
+		    (!sem || rwsem_is_contended(sem)))
+			asleep++;
+		else
+			asleep = 0;
+		if (asleep >= limit)
+			return RMAP_KUNIT_BLOCKED;
+		if (time_after(jiffies, end))
+			return RMAP_KUNIT_BUSY;
+		schedule_timeout_uninterruptible(1);
+	}
+}
+
+/**
+ * rmap_kunit_thread_wait() - Wait for a thread to end
+ * @thread: the thread
+ *
+ * Return: false if it does not end within the time that any thread may take.
+ */
+bool rmap_kunit_thread_wait(struct rmap_kunit_thread *thread)
+{
+	return wait_for_completion_timeout(&thread->done,
+					   msecs_to_jiffies(RMAP_KUNIT_TIMEOUT_MS));
+}
+
+static int rmap_kunit_child_fn(void *data)
+{
+	struct rmap_kunit_child *child = data;
+
+	child->task = get_task_struct(current);
+	if (child->fn)
+		child->fn(child);
+	complete(&child->ready);
+	wait_for_completion_killable(&child->release);
+	/* There is no user space that this could return to. */
+	do_exit(0);
+}
+
+/* Waits until it has given up its memory, which is before it is gone for good. */
+static bool rmap_kunit_child_exited(struct rmap_kunit_child *child)
+{
+	unsigned long end = jiffies + msecs_to_jiffies(RMAP_KUNIT_TIMEOUT_MS);
+
+	while (!READ_ONCE(child->task->exit_state)) {
+		if (time_after(jiffies, end))
+			return false;
+		schedule_timeout_uninterruptible(1);
+	}
+	return true;
+}
+
+static void rmap_kunit_child_end(void *data)
+{
+	struct rmap_kunit_child *child = data;
+
+	complete_all(&child->release);
+	if (!rmap_kunit_child_exited(child)) {
+		pr_err("rmap_kunit: child %d is stuck\n", task_pid_nr(child->task));
+		return;
+	}
+	put_task_struct(child->task);
+	kfree(child);
+}
+
+/**
+ * rmap_kunit_fork() - Fork the test
+ * @test: the test
+ * @fn: what the child does first, may be %NULL; then it waits to be reaped
+ * @data: for @fn, in child->data
+ *
+ * A real fork: the child has a copy of the test's mm, and runs a kernel function
+ * in it.
+ *
+ * Return: the child, after @fn has returned.
+ */
+struct rmap_kunit_child *rmap_kunit_fork(struct kunit *test,
+					 void (*fn)(struct rmap_kunit_child *child),
+					 void *data)
+{
+	struct rmap_kunit_child *child;
+	struct kernel_clone_args args = {
+		/* A kthread ignores the signal, so the child is not left a zombie. */
+		.exit_signal = SIGCHLD,
+		.fn = rmap_kunit_child_fn,
+	};
+	pid_t pid;
+
+	child = kzalloc(sizeof(*child), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, child);
+	init_completion(&child->ready);
+	init_completion(&child->release);
+	child->fn = fn;
+	child->data = data;
+	args.fn_arg = child;
+	pid = kernel_clone(&args);
+	if (pid < 0) {
+		kfree(child);
+		KUNIT_FAIL_AND_ABORT(test, "fork: %d", pid);
+	}
+	if (!wait_for_completion_timeout(&child->ready,
+					 msecs_to_jiffies(RMAP_KUNIT_TIMEOUT_MS)))
+		KUNIT_FAIL_AND_ABORT(test, "child %d does not run", pid);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, rmap_kunit_child_end,
+							child), 0);
+	return child;
+}
+
+/**
+ * rmap_kunit_reap() - Let a child exit, and wait until its memory is gone
+ * @test: the test
+ * @child: the child
+ */
+void rmap_kunit_reap(struct kunit *test, struct rmap_kunit_child *child)
+{
+	complete_all(&child->release);
+	KUNIT_ASSERT_TRUE(test, rmap_kunit_child_exited(child));
+}
+
+static void rmap_kunit_look(struct mmu_notifier *notifier)
+{
+	struct rmap_kunit_observer *observer =
+		container_of(notifier, struct rmap_kunit_observer, notifier);
+	struct anon_vma *anon_vma = folio_anon_vma(observer->folio);
+
+	observer->calls++;
+	observer->locked += folio_test_locked(observer->folio);
+	if (anon_vma)
+		observer->rwsem_held += rwsem_is_locked(&anon_vma->root->rwsem);
+}
+
+static int rmap_kunit_clear_young(struct mmu_notifier *notifier,
+				  struct mm_struct *mm, unsigned long start,
+				  unsigned long end)
+{
+	rmap_kunit_look(notifier);
+	return 0;
+}
+
+static int rmap_kunit_test_young(struct mmu_notifier *notifier,
+				 struct mm_struct *mm, unsigned long addr)
+{
+	rmap_kunit_look(notifier);
+	return 0;
+}
+
+static const struct mmu_notifier_ops rmap_kunit_observer_ops = {
+	.clear_young = rmap_kunit_clear_young,
+	.clear_flush_young = rmap_kunit_clear_young,
+	.test_young = rmap_kunit_test_young,
+};
+
+static void rmap_kunit_observer_end(void *data)
+{
+	struct rmap_kunit_observer *observer = data;
+
+	mmu_notifier_unregister(&observer->notifier, observer->notifier.mm);
+}
+
+/**
+ * rmap_kunit_observe() - Look at a folio from inside the rmap walks that reach it
+ * @test: the test
+ * @folio: the folio, mapped in the test's mm; no other is walked meanwhile
+ *
+ * The observer sees walks that test or clear young bits, for as long as the
+ * test runs.
+ *
+ * Return: the observer.
+ */
+struct rmap_kunit_observer *rmap_kunit_observe(struct kunit *test,
+					       struct folio *folio)
+{
+	struct rmap_kunit_observer *observer;
+
+	observer = kunit_kzalloc(test, sizeof(*observer), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, observer);
+	observer->notifier.ops = &rmap_kunit_observer_ops;
+	observer->folio = folio;
+	KUNIT_ASSERT_EQ(test, mmu_notifier_register(&observer->notifier,
+						    current->mm), 0);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test,
+							rmap_kunit_observer_end,
+							observer), 0);
+	return observer;
+}
+
+static void rmap_kunit_unmount(void *mnt)
+{
+	kern_unmount(mnt);
+}
+
+static void rmap_kunit_fput(void *file)
+{
+	/* fput() could put it off until after the unmount. */
+	__fput_sync(file);
+}
+
+/**
+ * rmap_kunit_open() - Open a file of a pseudo file system
+ * @test: the test
+ * @fs: file system, such as "sysfs" or "devtmpfs"
+ * @path: path from the root of the file system
+ * @flags: O_RDWR and the like
+ *
+ * Tests that are built in run before there is any mount to look in, so this
+ * brings its own.
+ *
+ * Return: the file, which is closed when the test ends.
+ */
+struct file *rmap_kunit_open(struct kunit *test, const char *fs,
+			     const char *path, int flags)
+{
+	struct file_system_type *type;
+	struct vfsmount *mnt;
+	struct file *file;
+
+	type = get_fs_type(fs);
+	KUNIT_ASSERT_NOT_NULL_MSG(test, type, "no %s", fs);
+	mnt = kern_mount(type);
+	/* The mount has its own reference. */
+	put_filesystem(type);
+	KUNIT_ASSERT_FALSE_MSG(test, IS_ERR(mnt), "mount %s: %ld", fs, PTR_ERR(mnt));
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, rmap_kunit_unmount,
+							mnt), 0);
+	file = file_open_root_mnt(mnt, path, flags, 0);
+	KUNIT_ASSERT_FALSE_MSG(test, IS_ERR(file), "open %s: %ld", path,
+			       PTR_ERR(file));
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, rmap_kunit_fput,
+							file), 0);
+	return file;
+}
+
+/**
+ * rmap_kunit_warn_count() - How many warnings the kernel has given
+ * @test: the test
+ *
+ * Return: the count since boot, from /sys/kernel/warn_count.
+ */
+unsigned int rmap_kunit_warn_count(struct kunit *test)
+{
+	struct file *file = rmap_kunit_open(test, "sysfs", "kernel/warn_count",
+					    O_RDONLY);
+	char buf[16] = "";
+	unsigned int count;
+	loff_t pos = 0;
+
+	KUNIT_ASSERT_GT(test, kernel_read(file, buf, sizeof(buf) - 1, &pos), 0);
+	KUNIT_ASSERT_EQ(test, kstrtouint(strim(buf), 10, &count), 0);
+	return count;
+}
+
+/**
+ * rmap_kunit_uffd_open() - Open a userfaultfd that can move pages
+ * @test: the test
+ *
+ * Skips the test if the kernel has no UFFDIO_MOVE.
+ *
+ * Return: the userfaultfd, for the test's mm, which is closed when the test ends.
+ */
+struct file *rmap_kunit_uffd_open(struct kunit *test)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	unsigned long arg = rmap_kunit_mmap(test, 1);
+	struct file *dev, *uffd;
+	int fd;
+
+	dev = rmap_kunit_open(test, "devtmpfs", "userfaultfd", O_RDWR);
+	fd = vfs_ioctl(dev, USERFAULTFD_IOC_NEW, O_CLOEXEC);
+	KUNIT_ASSERT_GE(test, fd, 0);
+	uffd = fget(fd);
+	close_fd(fd);
+	KUNIT_ASSERT_NOT_NULL(test, uffd);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, rmap_kunit_fput,
+							uffd), 0);
+
+	KUNIT_ASSERT_EQ(test, copy_to_user((void __user *)arg, &api, sizeof(api)), 0);
+	KUNIT_ASSERT_EQ(test, vfs_ioctl(uffd, UFFDIO_API, arg), 0);
+	KUNIT_ASSERT_EQ(test, copy_from_user(&api, (void __user *)arg, sizeof(api)), 0);
+	if (!(api.features & UFFD_FEATURE_MOVE))
+		kunit_skip(test, "this kernel has no UFFDIO_MOVE");
+	return uffd;
+}
+
+/**
+ * rmap_kunit_uffd_register() - Register memory with a userfaultfd
+ * @test: the test
+ * @uffd: the userfaultfd
+ * @addr: user address, page aligned
+ * @len: length in bytes
+ */
+void rmap_kunit_uffd_register(struct kunit *test, struct file *uffd,
+			      unsigned long addr, unsigned long len)
+{
+	struct uffdio_register reg = {
+		.range = { .start = addr, .len = len },
+		.mode = UFFDIO_REGISTER_MODE_MISSING,
+	};
+	unsigned long arg = rmap_kunit_mmap(test, 1);
+
+	KUNIT_ASSERT_EQ(test, copy_to_user((void __user *)arg, &reg, sizeof(reg)), 0);
+	KUNIT_ASSERT_EQ(test, vfs_ioctl(uffd, UFFDIO_REGISTER, arg), 0);
+}

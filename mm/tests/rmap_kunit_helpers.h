@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Helpers of the KUnit suites about the reverse map of anonymous folios.
+ *
+ * Whatever a helper hands out is released with the test, also when an assertion
+ * ends it. Nothing here waits without a bound.
+ */
+#ifndef _MM_TESTS_RMAP_KUNIT_HELPERS_H
+#define _MM_TESTS_RMAP_KUNIT_HELPERS_H
+
+#include <kunit/test.h>
+#include <linux/completion.h>
+#include <linux/mm_types.h>
+#include <linux/mmu_notifier.h>
+#include <linux/rmap.h>
+
+struct rw_semaphore;
+
+/**
+ * enum rmap_kunit_contract - What keeps folio->mapping still during an rmap walk
+ * @RMAP_KUNIT_LOCKED: The folio lock. Every walk has it, and so has who moves
+ *	the folio.
+ * @RMAP_KUNIT_REVALIDATE: The rwsem of the anon_vma's root. Who moves the folio
+ *	has it for writing, and a walk looks at folio->mapping again after it
+ *	got the rwsem.
+ */
+enum rmap_kunit_contract {
+	RMAP_KUNIT_LOCKED,
+	RMAP_KUNIT_REVALIDATE,
+};
+
+int rmap_kunit_suite_init(struct kunit_suite *suite);
+void rmap_kunit_needs_contract(struct kunit *test,
+			       enum rmap_kunit_contract needed);
+
+/* Memory of the test's own process */
+unsigned long rmap_kunit_mmap(struct kunit *test, unsigned long nr_pages);
+unsigned long rmap_kunit_mmap_thp(struct kunit *test);
+void rmap_kunit_write(struct kunit *test, unsigned long addr, u32 value);
+u32 rmap_kunit_read(struct kunit *test, unsigned long addr);
+void rmap_kunit_zap(struct kunit *test, unsigned long addr, unsigned long len);
+struct folio *rmap_kunit_folio(struct kunit *test, unsigned long addr);
+struct folio *rmap_kunit_new_folio(struct kunit *test, unsigned long addr,
+				   u32 value);
+void rmap_kunit_put_folio(struct kunit *test, struct folio *folio);
+struct anon_vma *rmap_kunit_anon_vma(struct kunit *test, unsigned long addr);
+pgoff_t rmap_kunit_index(struct kunit *test, unsigned long addr);
+pmd_t *rmap_kunit_pmdp(struct mm_struct *mm, unsigned long addr);
+pte_t rmap_kunit_pte(struct mm_struct *mm, unsigned long addr);
+
+/**
+ * struct rmap_kunit_folio_state - What a caller must leave as it was
+ * @refs: references
+ * @mapcount: page table entries that map the folio
+ * @anon_vma: the anon_vma that it leads to, %NULL if it is not anonymous
+ * @anon_vma_refs: references of @anon_vma
+ * @locked: whether the folio is locked
+ */
+struct rmap_kunit_folio_state {
+	int refs;
+	int mapcount;
+	struct anon_vma *anon_vma;
+	int anon_vma_refs;
+	bool locked;
+};
+
+struct rmap_kunit_folio_state rmap_kunit_folio_state(struct folio *folio);
+void rmap_kunit_expect_unchanged(struct kunit *test, struct folio *folio,
+				 const struct rmap_kunit_folio_state *before);
+
+/**
+ * struct rmap_kunit_thread - A kernel thread that works in the test's mm
+ * @task: the thread
+ * @done: completed when @fn has returned
+ * @mm: the test's mm
+ * @fn: what it runs
+ * @data: what @fn gets
+ */
+struct rmap_kunit_thread {
+	struct task_struct *task;
+	struct completion done;
+	struct mm_struct *mm;
+	void (*fn)(void *data);
+	void *data;
+};
+
+/**
+ * enum rmap_kunit_outcome - What became of a thread
+ * @RMAP_KUNIT_DONE: It has finished.
+ * @RMAP_KUNIT_BLOCKED: It sleeps, and goes on sleeping.
+ * @RMAP_KUNIT_BUSY: It is still running.
+ */
+enum rmap_kunit_outcome {
+	RMAP_KUNIT_DONE,
+	RMAP_KUNIT_BLOCKED,
+	RMAP_KUNIT_BUSY,
+};
+
+struct rmap_kunit_thread *rmap_kunit_thread_create(struct kunit *test,
+						   void (*fn)(void *data),
+						   void *data);
+struct rmap_kunit_thread *rmap_kunit_thread_run(struct kunit *test,
+						void (*fn)(void *data),
+						void *data);
+enum rmap_kunit_outcome rmap_kunit_thread_settle(struct rmap_kunit_thread *thread,
+						 struct rw_semaphore *sem);
+bool rmap_kunit_thread_wait(struct rmap_kunit_thread *thread);
+
+/**
+ * struct rmap_kunit_child - A forked process
+ * @task: the process
+ * @ready: completed by the child when @fn has returned
+ * @release: completed when the child is to exit
+ * @fn: what it runs first, may be %NULL
+ * @data: for @fn
+ */
+struct rmap_kunit_child {
+	struct task_struct *task;
+	struct completion ready;
+	struct completion release;
+	void (*fn)(struct rmap_kunit_child *child);
+	void *data;
+};
+
+struct rmap_kunit_child *rmap_kunit_fork(struct kunit *test,
+					 void (*fn)(struct rmap_kunit_child *child),
+					 void *data);
+void rmap_kunit_reap(struct kunit *test, struct rmap_kunit_child *child);
+
+/**
+ * struct rmap_kunit_observer - Looks at a folio from inside the rmap walk
+ * @notifier: called under the page table lock when a young bit is tested
+ * @folio: the folio to look at
+ * @calls: how often a young bit was tested or cleared
+ * @locked: how often the folio was locked then
+ * @rwsem_held: how often the root's rwsem was held then
+ */
+struct rmap_kunit_observer {
+	struct mmu_notifier notifier;
+	struct folio *folio;
+	int calls;
+	int locked;
+	int rwsem_held;
+};
+
+struct rmap_kunit_observer *rmap_kunit_observe(struct kunit *test,
+					       struct folio *folio);
+
+struct file *rmap_kunit_open(struct kunit *test, const char *fs,
+			     const char *path, int flags);
+unsigned int rmap_kunit_warn_count(struct kunit *test);
+
+struct file *rmap_kunit_uffd_open(struct kunit *test);
+void rmap_kunit_uffd_register(struct kunit *test, struct file *uffd,
+			      unsigned long addr, unsigned long len);
+
+#endif /* _MM_TESTS_RMAP_KUNIT_HELPERS_H */
