@@ -105,9 +105,20 @@ def build(work: WorkTree, where: Path, config: Config, what: str, log: Path, con
     @extra is more options for kunit.py build.  Raises BuildFailed, with the
     compiler's first error in the line.
     """
+    print_of = _fingerprint(work, where, config, extra)
+    done = mark_path(where, "done")
+    kept = mark_path(where, "log")
+    if (kept.exists() and (where / "vmlinux").exists() and not mark_path(where, "building").exists() and done.exists()
+            and done.read_text(encoding="utf-8") == print_of):
+        # Nothing that goes into this kernel has changed: spare make the search.
+        shutil.copyfile(kept, log)
+        console.line(f"building {what}: up to date")
+        return
+    with contextlib.suppress(FileNotFoundError):
+        done.unlink()
     record = where.parent / f"{config.label}.objects"
     expected = files.read_json(record) or 0
-    fresh = not mark_path(where, "done").exists()
+    fresh = not (where / ".config").exists()
     marker = mark_path(where, "building")
     marker.touch()
     since = time.time()
@@ -131,8 +142,21 @@ def build(work: WorkTree, where: Path, config: Config, what: str, log: Path, con
         raise BuildFailed(_why_not_built(what, log, status))
     if fresh:
         files.write_json(record, _count_objects(where, 0))
-    mark_path(where, "done").touch()
+    shutil.copyfile(log, kept)
+    files.write_atomic(done, print_of.encode())
     console.end()
+
+
+def _fingerprint(work: WorkTree, where: Path, config: Config, extra: Sequence[str]) -> str:
+    """A digest of all that decides what a build in @where makes."""
+    gcc = proc.output(["gcc", "--version"]).stdout
+    parts = [sys.executable, gcc, *config.options(where), *extra]
+    for path in (config.debug_config if config.debug else None, config.qemu_config):
+        parts.append(path.read_text(encoding="utf-8") if path is not None else "")
+    for name, entry in sorted(work.read_ledger(where).items()):
+        parts.append(f"{name} {entry[0]} {entry[1]}")
+    parts.append(work.stamp())
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
 def _why_not_built(what: str, log: Path, status: int) -> str:

@@ -1,11 +1,366 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The verb `test`."""
-from pathlib import Path
-from typing import Sequence
+"""The verb `test`: the project's own tests.
 
-from .console import Console
+A check is a function that takes a Bench and returns a Tally; CHECKS names them
+in the order they run, the quick ones first.  Add a check by writing one more.
+"""
+
+import contextlib
+import os
+import re
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Set
+
+from . import files, klog, kunit, packages, proc, report, run, series, source, worktree
+from .console import Console, clock
+from .errors import BROKEN, HOLDS, Stop, one_line
+
+#: Options of checkpatch: the patches get their Signed-off-by from whoever sends
+#: them, and the commits in Fixes: tags cannot be looked up outside of git.
+CHECKPATCH = ("--strict", "--no-signoff", "--no-summary", "--terse", "--color=never",
+              "--ignore", "UNKNOWN_COMMIT_ID")
+
+
+class Tally(NamedTuple):
+    """What a check came to; @told are the lines about what failed."""
+
+    passed: int
+    failed: int
+    skipped: int
+    told: List[str]
+
+
+def tally(results: Dict[str, str], skipped: int = 0) -> Tally:
+    """The Tally of named results: an empty string passed, any other text says why not."""
+    told = [f"{name}: {why}" for name, why in results.items() if why]
+    return Tally(len(results) - len(told), len(told), skipped, told)
+
+
+class Bench:
+    """What checks work with; the kernel tree is fetched when the first one asks."""
+
+    def __init__(self, repo: Path, console: Console) -> None:
+        self.repo = repo
+        self.console = console
+        self.results = repo / "build" / "results" / "test"
+        self._site: Optional[run.Site] = None
+
+    def site(self) -> run.Site:
+        """The default line."""
+        if self._site is None:
+            self._site = run.Site(self.repo, source.open_cache(), self.console, None, None)
+        return self._site
+
+    def place(self, name: str) -> Path:
+        """An empty directory for the files of a check."""
+        place = self.results / name
+        files.remove_tree(place)
+        place.mkdir(parents=True)
+        return place
+
+    @contextlib.contextmanager
+    def tree(self) -> Iterator[run.Site]:
+        """The default line's work tree, held against other runs."""
+        site = self.site()
+        with site.held():
+            yield site
+
+
+def check_unit(bench: Bench) -> Tally:
+    """The tool's unit tests."""
+    log = bench.place("unit") / "unittest.log"
+    status = proc.run([sys.executable, "-m", "unittest", "discover", "-v", "-s", "tools/tests",
+                       "-t", "tools"], log, cwd=bench.repo, limit=900, tick=bench.console.tick)
+    text = log.read_text(encoding="utf-8", errors="replace")
+    ran = re.search(r"^Ran (\d+) tests?", text, re.M)
+    if ran is None or int(ran.group(1)) == 0:
+        return Tally(0, 1, 0, [f"no unit test ran: {one_line(' '.join(proc.tail(log, 3)))}"])
+    failing = re.findall(r"^(?:FAIL|ERROR): (.+)$", text, re.M)
+    skipped = sum(int(number) for number in re.findall(r"\bskipped=(\d+)", text))
+    if status != 0 and not failing:
+        failing = [f"unittest ended with status {status}"]
+    return Tally(max(int(ran.group(1)) - len(failing) - skipped, 0), len(failing), skipped, failing)
+
+
+def check_types(bench: Bench) -> Tally:
+    """mypy --strict over all Python."""
+    place = bench.place("types")
+    base = ["/usr/bin/mypy", "--strict", "--python-version", "3.9", "--no-error-summary",
+            f"--cache-dir={place / 'cache'}"]
+    results: Dict[str, str] = {}
+
+    def mypy(name: str, arguments: Sequence[str], cwd: Path) -> None:
+        log = place / f"{name}.log"
+        status = proc.run([*base, *arguments], log, cwd=cwd, limit=600, tick=bench.console.tick)
+        results[f"mypy {name}"] = "" if status == 0 else one_line(" ".join(proc.tail(log, 3)))
+
+    mypy("tool", ["-p", "locked_rmap", "-p", "tests"], bench.repo / "tools")
+    mypy("command", ["--scripts-are-modules", "locked-rmap"], bench.repo / "tools")
+    # These are loaded by kunit.py as part of its own package: check them in such a one.
+    with tempfile.TemporaryDirectory(prefix="locked-rmap-") as temp:
+        package = Path(temp) / "kunit"
+        shutil.copytree(bench.repo / "tools" / "qemu_configs", package / "qemu_configs")
+        shutil.copyfile(bench.site().work.pristine / "tools/testing/kunit/qemu_config.py",
+                        package / "qemu_config.py")
+        (package / "__init__.py").touch()
+        (package / "qemu_configs" / "__init__.py").touch()
+        mypy("qemu_configs", ["-p", "kunit"], Path(temp))
+    files.remove_tree(place / "cache")
+    return tally(results)
+
+
+def check_style(bench: Bench) -> Tally:
+    """checkpatch --strict on every patch and every file of the suites."""
+    place = bench.place("style")
+    results: Dict[str, str] = {}
+    with bench.tree() as site:
+        jobs = [(name, [str(site.patches / name)]) for name in site.series.patches]
+        for path in sorted((bench.repo / worktree.TESTS).rglob("*")):
+            if path.suffix in (".c", ".h") or path.name in ("Kconfig", "Makefile"):
+                jobs.append((str(path.relative_to(bench.repo)), ["-f", str(path)]))
+        for name, arguments in jobs:
+            log = place / f"{name.replace('/', '_')}.log"
+            # In the work tree: it keeps notes in its directory, and pristine stays pristine.
+            status = proc.run(["perl", "scripts/checkpatch.pl", *CHECKPATCH, *arguments], log,
+                              cwd=site.work.tree, limit=120, tick=bench.console.tick)
+            told = proc.tail(log, 100)
+            results[f"checkpatch {name}"] = "" if status == 0 and not told else one_line(
+                f"{len(told)} complaints, first: {told[0] if told else f'status {status}'}")
+    return tally(results)
+
+
+def check_apply(bench: Bench) -> Tally:
+    """The series applies without fuzz to every point release that apt offers."""
+    site = bench.site()
+    store = source.Store(source.open_cache(), bench.console)
+    results: Dict[str, str] = {}
+    known = source.offered(site.line)
+    if not known:
+        return Tally(0, 1, 0, [f"apt offers no linux-source-{site.line}"])
+    for package in known:
+        try:
+            origin = store.some_files(package, site.series.touched())
+            series.apply(site.series, site.series.patches, origin)
+            results[f"applies to {package.version}"] = ""
+        except Stop as err:
+            results[f"applies to {package.version}"] = str(err)
+    return tally(results)
+
+
+def _warnings(log: Path, touched: Set[str]) -> List[str]:
+    """Compiler warnings in @log about @touched files, with their line numbers taken out."""
+    found = []
+    for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
+        match = re.match(r"(?:\.\./|\./|/\S*?/tree/)*(\S+?):\d+(?::\d+)?: +(?:warning|error): (.*)", line)
+        if match and any(match.group(1).endswith(name) for name in touched):
+            found.append(f"{match.group(1)}: {match.group(2)}")
+    return found
+
+
+def _contract_broken(outcome: kunit.Outcome, known: Set[str]) -> str:
+    """Why @outcome is not green, @known failures apart; empty if it is."""
+    bad = [name for name, status in outcome.tests.items()
+           if status in (kunit.FAIL, kunit.CRASH) and name not in known]
+    wrong = [splat.title for splat in outcome.splats if not splat.expected]
+    if outcome.died:
+        return outcome.died
+    if bad:
+        return f"{len(bad)} tests fail ({report.some(bad)})"
+    if wrong:
+        return f"{len(wrong)} splats ({wrong[0]})"
+    return "" if kunit.PASS in outcome.tests.values() else "no test ran"
+
+
+def check_each(bench: Bench) -> Tally:
+    """Each prefix of the series builds without warnings and honours a contract."""
+    results: Dict[str, str] = {}
+    base = bench.place("each")
+    config = run.config_for(bench.repo, "um", False)
+    with bench.tree() as site:
+        known = report.read_defects(site.patches / "shows-defect.revalidate", "um") or set()
+        touched = set(site.series.touched())
+        build = site.work.build_dir(config.label, "each")
+        for count, name in enumerate(site.series.patches, 1):
+            results[f"builds and runs after {name}"] = _one_prefix(
+                bench, site, config, build, count, base / f"{count:02d}-um", touched, known)
+    return tally(results)
+
+
+def _one_prefix(bench: Bench, site: run.Site, config: kunit.Config, build: Path, count: int,
+                place: Path, touched: Set[str], known: Set[str]) -> str:
+    place.mkdir(parents=True)
+    what = f"{site.version} um after patch {count} of {len(site.series.patches)}"
+    try:
+        contents = site.contents(site.series.patches[:count])
+        site.work.open_build(build, config.label, bench.console)
+        site.work.install(contents, build)
+        kunit.build(site.work, build, config, what, place / "build.log", bench.console)
+        warned = _warnings(place / "build.log", touched)
+        if warned:
+            return f"{len(warned)} warnings, first: {warned[0]}"
+        broken = {}
+        for contract in (report.LOCKED, report.REVALIDATE):
+            logs = place / contract
+            logs.mkdir()
+            outcome = kunit.run(site.work, build, config, contract, "", kunit.TIMEOUT["um"],
+                                f"{what}, contract {contract}", logs, bench.console)
+            broken[contract] = _contract_broken(outcome, known if contract == report.REVALIDATE else set())
+            if not broken[contract]:
+                return ""
+        return "neither contract holds: " + "; ".join(f"{key}: {why}" for key, why in broken.items())
+    except Stop as err:
+        return str(err)
+
+
+def check_warnings(bench: Bench) -> Tally:
+    """x86_64, W=1: no prefix of the series adds a warning to the files it touches."""
+    results: Dict[str, str] = {}
+    base = bench.place("warnings")
+    config = run.config_for(bench.repo, "x86_64", False)
+    with bench.tree() as site:
+        touched = site.series.touched()
+        objects = [name[:-2] + ".o" for name in touched if name.endswith(".c")]
+        build = site.work.build_dir(config.label, "w1")
+        stock: Set[str] = set()
+        for count in range(len(site.series.patches) + 1):
+            log = base / f"{count:02d}-x86_64.log"
+            bench.console.begin(f"compiling {len(objects)} files for x86_64 with W=1, "
+                                f"patch {count} of {len(site.series.patches)}")
+            why = _compile(site, config, build, count, objects, log, bench.console)
+            warned = set(_warnings(log, set(touched))) if log.exists() else set()
+            bench.console.end("done" if not why else "FAILED")
+            if count == 0:
+                stock = warned
+                if why:
+                    return Tally(0, 1, 0, [f"stock: {why}"])
+                continue
+            new = sorted(warned - stock)
+            if new and not why:
+                why = f"{len(new)} new warnings, first: {new[0]}"
+            results[f"W=1 after {site.series.patches[count - 1]}"] = why
+    return tally(results)
+
+
+def _compile(site: run.Site, config: kunit.Config, build: Path, count: int, objects: List[str],
+             log: Path, console: Console) -> str:
+    """Compile @objects after @count patches, every one anew; why it failed, or empty."""
+    site.work.builds.mkdir(parents=True, exist_ok=True)
+    build.mkdir(exist_ok=True)
+    site.work.install(site.contents(site.series.patches[:count]), build)
+    status = proc.run([*kunit.kunit_py(site.work.tree), "config", *config.options(build)], log,
+                      cwd=site.work.tree, limit=300, tick=console.tick)
+    if status != 0:
+        return one_line(" ".join(proc.tail(log, 3)))
+    enabled = []
+    for name in objects:
+        with contextlib.suppress(FileNotFoundError):
+            (build / name).unlink()
+    # -k: a file that this configuration leaves out has no rule, the others count all the same.
+    status = proc.run(["make", f"O={build}", "ARCH=x86_64", "W=1", "-k",
+                       f"-j{len(os.sched_getaffinity(0))}", *objects], log,
+                      cwd=site.work.tree, limit=1800, tick=console.tick)
+    text = log.read_text(encoding="utf-8", errors="replace")
+    enabled = [name for name in objects if (build / name).exists()]
+    left_out = {name for name in objects if f"'{name}'" in text and "No rule to make target" in text}
+    gone = [name for name in objects if name not in enabled and name not in left_out]
+    if gone or not enabled:
+        error = re.search(r"^.*\berror: .*$", text, re.M)
+        return one_line(f"{report.some(gone or objects)} not compiled: "
+                        f"{error.group(0) if error else f'make ended with {status}'}")
+    return ""
+
+
+def _suites(bench: Bench, name: str, arch: str, debug: bool, stage: str, contract: str) -> Tally:
+    place = bench.place(name)
+    config = run.config_for(bench.repo, arch, debug)
+    with bench.tree() as site:
+        wanted = site.series.stages[-1] if stage == "patched" else site.series.stage(stage)
+        known = set()
+        if contract == report.REVALIDATE:
+            known = report.read_defects(site.patches / "shows-defect.revalidate", arch) or set()
+        outcome = run.stage_outcome(site, config, wanted.name, wanted.patches, contract, "", None, place)
+    results = {}
+    for test, status in outcome.tests.items():
+        if status == kunit.SKIP:
+            continue
+        if test in known:
+            results[test] = "passes, although a known defect must fail it" if status == kunit.PASS else ""
+        else:
+            results[test] = "" if status == kunit.PASS else \
+                "; ".join(outcome.notes.get(test) or [status])
+    wrong: List[klog.Splat] = [splat for splat in outcome.splats if not splat.expected]
+    if outcome.died or not results:
+        results["the guest"] = outcome.died or "no test ran"
+    for splat in wrong:
+        results[f"kernel.log:{splat.number}"] = f"unexpected splat: {splat.title}"
+    return tally(results, sum(1 for status in outcome.tests.values() if status == kunit.SKIP))
+
+
+def check_suites_um(bench: Bench) -> Tally:
+    """The suites on UML, patched, contract locked."""
+    return _suites(bench, "suites-um", "um", False, "patched", report.LOCKED)
+
+
+def check_suites_stock(bench: Bench) -> Tally:
+    """The suites on UML, stock, contract revalidate."""
+    return _suites(bench, "suites-um-stock", "um", False, series.STOCK, report.REVALIDATE)
+
+
+def check_suites_x86_64(bench: Bench) -> Tally:
+    """The suites on x86_64 (TCG, 2 CPUs) with lock and VM debugging, patched."""
+    return _suites(bench, "suites-x86_64", "x86_64", True, "patched", report.LOCKED)
+
+
+CHECKS: Dict[str, Callable[[Bench], Tally]] = {
+    "unit": check_unit,
+    "types": check_types,
+    "style": check_style,
+    "apply": check_apply,
+    "suites-um": check_suites_um,
+    "suites-um-stock": check_suites_stock,
+    "each": check_each,
+    "suites-x86_64": check_suites_x86_64,
+    "warnings": check_warnings,
+}
 
 
 def test(repo: Path, names: Sequence[str], only_list: bool, console: Console) -> int:
-    """TODO"""
-    raise NotImplementedError
+    """Run the checks called @names (default: all); the exit status.
+
+    The last line printed is `N passed, N failed`.
+    """
+    for name in names:
+        if name not in CHECKS:
+            raise Stop(f"unknown check '{name}': there are {', '.join(CHECKS)}")
+    if only_list:
+        for name, function in CHECKS.items():
+            console.line(f"{name:<16} {(function.__doc__ or '').splitlines()[0]}")
+        return HOLDS
+    packages.need(console, [*packages.BUILD, *packages.ARCH["x86_64"], *packages.TEST])
+    bench = Bench(repo, console)
+    passed = failed = 0
+    for name, function in CHECKS.items():
+        if names and name not in names:
+            continue
+        started = time.monotonic()
+        try:
+            result = function(bench)
+        except (Stop, OSError) as err:
+            console.drop()
+            result = Tally(0, 1, 0, [one_line(str(err))])
+        passed += result.passed
+        failed += result.failed
+        skipped = f", {result.skipped} skipped" if result.skipped else ""
+        word = console.paint("FAILED", "31;1") if result.failed else console.paint("ok", "32")
+        console.line(f"{name:<16} {word}: {result.passed} passed, {result.failed} failed{skipped}, "
+                     f"{clock(time.monotonic() - started)}")
+        for text in result.told[:20]:
+            console.line(f"    {one_line(text, 300)}")
+        if result.failed:
+            console.line(f"    logs: {run.relative(bench.results / name)}")
+    console.line(f"{passed} passed, {failed} failed")
+    return BROKEN if failed else HOLDS

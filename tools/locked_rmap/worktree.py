@@ -140,6 +140,10 @@ class WorkTree:
         else:
             old = files.read_json(book) or {}
         managed = set() if fresh else self._managed()
+        if (self.base / "stamp").exists() and not fresh and self._unchanged(names, old, managed):
+            console.end(f"{len(names)} files, none changed")
+            return
+        files.write_atomic(self.base / "stamp", str(time.time_ns()).encode())
         new: Dict[str, List[int]] = {}
         for count, name in enumerate(names):
             if count % 500 == 0:
@@ -161,6 +165,21 @@ class WorkTree:
             os.replace(target, self.tree)
         files.write_json(book, new)
         console.end(f"{len(new)} files")
+
+    def _unchanged(self, names: List[str], old: Mapping[str, List[int]], managed: Set[str]) -> bool:
+        """Tell whether the user's tree is as the manifest has it, managed files apart."""
+        present = set()
+        for name in names:
+            try:
+                info = os.lstat(os.path.join(self.pristine, name))
+            except FileNotFoundError:
+                continue
+            if not (stat.S_ISREG(info.st_mode) or stat.S_ISLNK(info.st_mode)):
+                continue
+            present.add(name)
+            if name not in managed and old.get(name) != [info.st_size, info.st_mtime_ns, info.st_ctime_ns]:
+                return False
+        return not set(old) - present - managed
 
     @staticmethod
     def _take(source: Path, target: Path, info: os.stat_result, fresh: bool) -> None:
@@ -184,6 +203,13 @@ class WorkTree:
         if not target.is_file() or target.read_bytes() != data:
             files.write_atomic(target, data, mode)
         os.chmod(target, mode)
+
+    def stamp(self) -> str:
+        """Changes whenever an unmanaged file of the tree may have."""
+        try:
+            return (self.base / "stamp").read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return ""
 
     # Stages
 
@@ -286,7 +312,6 @@ class WorkTree:
         try:
             _copy(["cp", "-a", "--reflink=auto", str(donor), str(temp)], log, console)
             shutil.copyfile(ledger_path(donor), ledger_path(build))
-            shutil.copyfile(mark_path(donor, "done"), mark_path(build, "done"))
             os.replace(temp, build)
         except BaseException:
             files.remove_tree(temp)
