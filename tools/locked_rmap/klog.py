@@ -109,6 +109,9 @@ def splats(text: str) -> List[Splat]:
         if report is not None and number - report.number > _SPAN:
             close()
         if bare == _CUT:
+            if report is not None and number - report.number < 3 and "corruption" in (report.title or ""):
+                # Data corruption is told in a line of its own before the BUG or WARNING.
+                continue
             close()
             report = _Open(number, allowed)
             report.head.append(bare)

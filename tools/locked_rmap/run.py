@@ -215,5 +215,5 @@ def relative(path: Path) -> str:
     """@path as seen from here, if it lies below."""
     try:
         return str(path.relative_to(Path.cwd()))
-    except ValueError:
+    except (ValueError, OSError):
         return str(path)
