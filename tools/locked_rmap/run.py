@@ -127,7 +127,7 @@ def stage_outcome(site: Site, config: kunit.Config, stage: str, patches: List[st
     contents = site.contents(patches)
     build = site.work.build_dir(config.label, stage)
     site.work.open_build(build, config.label, site.console)
-    site.work.install(contents, build)
+    site.work.install(contents, build, site.series.touched())
     kunit.build(site.work, build, config, what, results / "build.log", site.console)
     limit = timeout or kunit.TIMEOUT[config.arch] * (2 if config.debug else 1)
     outcome = kunit.run(site.work, build, config, contract, glob, limit, what, results, site.console)

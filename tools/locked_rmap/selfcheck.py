@@ -197,7 +197,7 @@ def _one_prefix(bench: Bench, site: run.Site, config: kunit.Config, build: Path,
     try:
         contents = site.contents(site.series.patches[:count])
         site.work.open_build(build, config.label, bench.console)
-        site.work.install(contents, build)
+        site.work.install(contents, build, site.series.touched())
         kunit.build(site.work, build, config, what, place / "build.log", bench.console)
         warned = _warnings(place / "build.log", touched)
         if warned:
@@ -250,7 +250,7 @@ def _compile(site: run.Site, config: kunit.Config, build: Path, count: int, obje
     """Compile @objects after @count patches, every one anew; why it failed, or empty."""
     site.work.builds.mkdir(parents=True, exist_ok=True)
     build.mkdir(exist_ok=True)
-    site.work.install(site.contents(site.series.patches[:count]), build)
+    site.work.install(site.contents(site.series.patches[:count]), build, site.series.touched())
     status = proc.run([*kunit.kunit_py(site.work.tree), "config", *config.options(build)], log,
                       cwd=site.work.tree, limit=300, tick=console.tick)
     if status != 0:

@@ -19,7 +19,7 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
-from typing import Dict, List, Mapping, Optional, Set, Tuple
+from typing import Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
 from . import files, proc
 from .console import Console
@@ -216,14 +216,15 @@ class WorkTree:
     def _managed(self) -> Set[str]:
         return set(files.read_json(self.base / "managed.json") or [])
 
-    def install(self, contents: Mapping[str, bytes], build: Path) -> List[str]:
+    def install(self, contents: Mapping[str, bytes], build: Path, also: Sequence[str] = ()) -> List[str]:
         """Put a stage's @contents in place for the O= directory @build.
 
-        Managed files that the stage does not have go back to pristine.  May be
+        Managed files that the stage does not have go back to pristine; @also are
+        files that other stages have, known in advance.  May be
         interrupted anywhere: the next call finishes the job.  Returns the paths
         that changed since @build was last built from, and so will be rebuilt.
         """
-        managed = self._managed() | set(contents)
+        managed = self._managed() | set(contents) | set(also)
         # Before anything is written, so that no file is ever forgotten.
         files.write_json(self.base / "managed.json", sorted(managed))
         ledger = self.read_ledger(build)
