@@ -19,7 +19,7 @@ _TITLE = re.compile(
     r"(?:rcu: )?INFO: rcu\w* .*stall|"
     r"watchdog: |NMI watchdog: |"
     r"(?:list_add|list_del) corruption|refcount_t: |"
-    r"Bad page state|Bad rss-counter|page dumped because|"
+    r"Bad page state|Bad rss-counter|"
     r"kmemleak: \d+ new suspected|"
     r"sleeping function called from invalid context|"
     r"=+\[ BUG: |=+\[ INFO: "
@@ -28,7 +28,7 @@ _TITLE = re.compile(
 # What goes on about a report that is open, rather than opening one.
 _SEQUEL = re.compile(
     r"^(?:Oops\b|Internal error: |general protection fault|kernel BUG at |"
-    r"WARNING: CPU: |page dumped because|Bad page state|"
+    r"WARNING: CPU: |Bad page state|"
     r"Kernel panic - not syncing: (?:Fatal exception|KASAN: |panic_on_warn|.*panic_on_warn))")
 
 _END = re.compile(r"^(?:---\[ end |<?/TASK>?$| </TASK>$)")

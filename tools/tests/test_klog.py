@@ -76,6 +76,11 @@ Call Trace:
  </TASK>
 """
 
+# A dump of the page comes before the report that it belongs to, and sometimes without one.
+DUMP = """page: refcount:2 mapcount:1 mapping:0000000000000000 index:0x40001 pfn:0x49505
+page dumped because: VM_WARN_ON_FOLIO(!folio_test_locked(folio))
+"""
+
 RCU = """rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:
 rcu: \t1-...!: (1 GPs behind) idle=0/0/0x1
 """
@@ -154,6 +159,10 @@ class ExpectedTest(unittest.TestCase):
     def test_an_announced_report_is_expected(self) -> None:
         found = klog.splats(self.BEGIN + WARN + WARN + self.END)
         self.assertEqual([splat.expected for splat in found], [True, True])
+
+    def test_the_dump_of_a_page_is_part_of_its_report(self) -> None:
+        found = klog.splats(self.BEGIN + DUMP + WARN + self.END + DUMP)
+        self.assertEqual([splat.expected for splat in found], [True])
 
     def test_another_report_in_between_is_not(self) -> None:
         self.assertEqual(titles(self.BEGIN + WARN + REFCOUNT + self.END),
