@@ -145,21 +145,6 @@ void rmap_kunit_write(struct kunit *test, unsigned long addr, u32 value)
 }
 
 /**
- * rmap_kunit_read() - Read user memory, faulting in the page if need be
- * @test: the test
- * @addr: user address
- *
- * Return: the value there.
- */
-u32 rmap_kunit_read(struct kunit *test, unsigned long addr)
-{
-	u32 value = 0;
-
-	KUNIT_ASSERT_EQ(test, get_user(value, (u32 __user *)addr), 0);
-	return value;
-}
-
-/**
  * rmap_kunit_zap() - Unmap pages, leaving the VMA and its anon_vma
  * @test: the test
  * @addr: user address, page aligned
@@ -180,6 +165,9 @@ static void rmap_kunit_folio_end(void *folio)
  * @test: the test
  * @addr: user address, which must be mapped to a page
  *
+ * Does not fault anything in: in memory that is registered with a userfaultfd
+ * that would be for the test to resolve.
+ *
  * Return: the folio, with a reference that is dropped when the test ends.
  */
 struct folio *rmap_kunit_folio(struct kunit *test, unsigned long addr)
@@ -187,7 +175,7 @@ struct folio *rmap_kunit_folio(struct kunit *test, unsigned long addr)
 	struct folio *folio;
 	struct page *page;
 
-	KUNIT_ASSERT_EQ(test, get_user_pages_fast(addr, 1, 0, &page), 1);
+	KUNIT_ASSERT_EQ(test, get_user_pages_fast(addr, 1, FOLL_NOFAULT, &page), 1);
 	folio = page_folio(page);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, rmap_kunit_folio_end,
 							folio), 0);
@@ -226,6 +214,22 @@ struct folio *rmap_kunit_new_folio(struct kunit *test, unsigned long addr,
 void rmap_kunit_put_folio(struct kunit *test, struct folio *folio)
 {
 	kunit_release_action(test, rmap_kunit_folio_end, folio);
+}
+
+/**
+ * rmap_kunit_read() - Read user memory
+ * @test: the test
+ * @addr: user address, which must be mapped to a page
+ *
+ * Return: the value there.
+ */
+u32 rmap_kunit_read(struct kunit *test, unsigned long addr)
+{
+	u32 value = 0;
+
+	rmap_kunit_put_folio(test, rmap_kunit_folio(test, addr));
+	KUNIT_ASSERT_EQ(test, get_user(value, (u32 __user *)addr), 0);
+	return value;
 }
 
 /**
@@ -318,6 +322,29 @@ pte_t rmap_kunit_pte(struct mm_struct *mm, unsigned long addr)
 	}
 	mmap_read_unlock(mm);
 	return pte;
+}
+
+/**
+ * rmap_kunit_is_hole() - Is there nothing at all at an address?
+ * @mm: the process
+ * @addr: user address
+ *
+ * Return: true if neither a page nor a swap or migration entry is there.
+ */
+bool rmap_kunit_is_hole(struct mm_struct *mm, unsigned long addr)
+{
+	pmd_t *pmdp, pmd = __pmd(0);
+
+	mmap_read_lock(mm);
+	pmdp = rmap_kunit_pmdp(mm, addr);
+	if (pmdp)
+		pmd = pmdp_get_lockless(pmdp);
+	mmap_read_unlock(mm);
+
+	if (pmd_none(pmd))
+		return true;
+	return pmd_present(pmd) && !pmd_leaf(pmd) &&
+	       pte_none(rmap_kunit_pte(mm, addr));
 }
 
 /**

@@ -47,6 +47,7 @@ struct anon_vma *rmap_kunit_anon_vma(struct kunit *test, unsigned long addr);
 pgoff_t rmap_kunit_index(struct kunit *test, unsigned long addr);
 pmd_t *rmap_kunit_pmdp(struct mm_struct *mm, unsigned long addr);
 pte_t rmap_kunit_pte(struct mm_struct *mm, unsigned long addr);
+bool rmap_kunit_is_hole(struct mm_struct *mm, unsigned long addr);
 
 /**
  * struct rmap_kunit_folio_state - What a caller must leave as it was

@@ -79,7 +79,6 @@ static struct move *move_prepare(struct kunit *test, unsigned long src,
 	return move;
 }
 
-/* One page, at the start of an area of two: the VMA stays as it is. */
 static struct move *move_prepare_page(struct kunit *test)
 {
 	return move_prepare(test, rmap_kunit_mmap(test, 1),
@@ -113,11 +112,11 @@ static void move_call(void *data)
 /* The folio is at the destination, and only there. */
 static void move_expect_moved(struct kunit *test, struct move *move)
 {
-	KUNIT_EXPECT_EQ(test, move->ret, 0);
+	KUNIT_ASSERT_EQ(test, move->ret, 0);
 	KUNIT_EXPECT_EQ(test, move->req.move, move->len);
 	KUNIT_EXPECT_EQ(test, rmap_kunit_read(test, move->dst), MOVE_VALUE);
 	KUNIT_EXPECT_PTR_EQ(test, rmap_kunit_folio(test, move->dst), move->folio);
-	KUNIT_EXPECT_TRUE(test, pte_none(rmap_kunit_pte(current->mm, move->src)));
+	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(current->mm, move->src));
 	KUNIT_EXPECT_PTR_EQ(test, folio_anon_vma(move->folio), move->new);
 	KUNIT_EXPECT_EQ(test, move->folio->index,
 			rmap_kunit_index(test, move->dst));
@@ -163,7 +162,7 @@ static void forked_page_is_refused(struct kunit *test)
 	move_call(move);
 	KUNIT_EXPECT_EQ(test, move->ret, -EBUSY);
 	KUNIT_EXPECT_EQ(test, move->req.move, -EBUSY);
-	KUNIT_EXPECT_TRUE(test, pte_none(rmap_kunit_pte(current->mm, move->dst)));
+	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(current->mm, move->dst));
 	KUNIT_EXPECT_EQ(test, rmap_kunit_read(test, move->src), MOVE_VALUE);
 	KUNIT_EXPECT_EQ(test, move->folio->index, rmap_kunit_index(test, move->src));
 	rmap_kunit_expect_unchanged(test, move->folio, &before);
@@ -271,7 +270,7 @@ static void unsplittable_thp_is_refused(struct kunit *test)
 	KUNIT_ASSERT_TRUE(test, rmap_kunit_thread_wait(thread));
 	KUNIT_EXPECT_EQ(test, move->ret, -EBUSY);
 	KUNIT_EXPECT_EQ(test, move->req.move, -EBUSY);
-	KUNIT_EXPECT_TRUE(test, pte_none(rmap_kunit_pte(current->mm, move->dst)));
+	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(current->mm, move->dst));
 	KUNIT_EXPECT_EQ(test, rmap_kunit_read(test, move->src), MOVE_VALUE);
 }
 
@@ -279,7 +278,7 @@ static void unsplittable_thp_is_refused(struct kunit *test)
 	defined(CONFIG_TRANSPARENT_HUGEPAGE)
 
 /**
- * struct pmd_wait - A look at how a move waits for the migration of a THP
+ * struct pmd_wait - A look at how a move waits for a migrating THP
  * @probe: on pmd_migration_entry_wait()
  * @pmdp: where the migration entry is
  * @thread: the one that moves
