@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 import time
 from pathlib import Path
@@ -41,6 +42,16 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return None
+
+
+def full(where: Path, text: str) -> bool:
+    """Tell whether a command failed for want of disk space.
+
+    @text is what it said.  Its log may lie on the very disk that is full, and
+    then says nothing: so look at the disk under @where too.
+    """
+    return (re.search(r"No space left on device|Disk quota exceeded", text) is not None
+            or shutil.disk_usage(where).free < 16 << 20)
 
 
 def sha256(path: Path) -> str:

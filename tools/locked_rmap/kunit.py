@@ -139,7 +139,7 @@ def build(work: WorkTree, where: Path, config: Config, what: str, log: Path, con
             marker.unlink()
     if status != 0:
         console.drop()
-        raise BuildFailed(_why_not_built(what, log, status))
+        raise BuildFailed(_why_not_built(what, log, status, where))
     if fresh:
         files.write_json(record, _count_objects(where, 0))
     shutil.copyfile(log, kept)
@@ -159,11 +159,11 @@ def _fingerprint(work: WorkTree, where: Path, config: Config, extra: Sequence[st
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
-def _why_not_built(what: str, log: Path, status: int) -> str:
+def _why_not_built(what: str, log: Path, status: int, where: Path) -> str:
     text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
     if status == 124:
         return f"{what} did not build within {BUILD_LIMIT // 60} min: see {log}"
-    if "No space left on device" in text or "Disk quota exceeded" in text:
+    if files.full(where, text):
         return f"no space left on the disk while building {what}: free some, then run again"
     missing = re.search(r"^Missing: (.*)$", text, re.M)
     if "Not all Kconfig options" in text and missing:

@@ -177,6 +177,7 @@ class Store:
         tree = self.sources / f"linux-{newest.upstream}"
         if tree.is_dir():
             return tree
+        self.room()
         try:
             archive = self.archive(newest)
         except Stop as err:
@@ -329,7 +330,7 @@ class Store:
     def _cannot_unpack(self, package: Package, archive: Path, log: Path) -> None:
         text = " ".join(proc.tail(log, 5))
         self.console.drop()
-        if "No space left" in text or "quota" in text:
+        if files.full(self.cache, text):
             raise Stop(f"no space left on the disk of {self.cache} while unpacking "
                        f"{package.name}: free some, or set LOCKED_RMAP_CACHE")
         archive.unlink()

@@ -362,7 +362,7 @@ def _copy(argv: List[str], log: Path, console: Console) -> None:
     if proc.run(argv, log, tick=console.tick) != 0:
         text = " ".join(proc.tail(log, 2))
         console.drop()
-        if "No space left" in text or "quota" in text:
+        if files.full(Path(argv[-1]).parent, text):
             raise Stop(f"no space left on the disk of {argv[-1]}: free some, then run again")
         raise Stop(f"cannot copy to {argv[-1]}: {one_line(text, 160)}")
 
