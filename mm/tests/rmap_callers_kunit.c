@@ -49,7 +49,7 @@ struct caller {
 
 static bool caller_pte_is_young(struct kunit *test, struct caller *caller)
 {
-	pte_t pte = rmap_kunit_pte(current->mm, caller->addr);
+	pte_t pte = rmap_kunit_entry(test, caller->addr).pte;
 
 	KUNIT_EXPECT_TRUE(test, pte_present(pte));
 	return pte_young(pte);
@@ -517,16 +517,13 @@ static void poisoned_thp_child(struct rmap_kunit_child *child)
 	kernel_sigaction(SIGBUS, SIG_DFL);
 }
 
+/* Once memory_failure() has returned: it stays pending, nothing delivers it. */
 static bool poisoned_thp_child_has_sigbus(struct rmap_kunit_child *child)
 {
 	struct task_struct *task = child->task;
-	bool pending;
 
-	spin_lock_irq(&task->sighand->siglock);
-	pending = sigismember(&task->pending.signal, SIGBUS) ||
-		  sigismember(&task->signal->shared_pending.signal, SIGBUS);
-	spin_unlock_irq(&task->sighand->siglock);
-	return pending;
+	return sigismember(&task->pending.signal, SIGBUS) ||
+	       sigismember(&task->signal->shared_pending.signal, SIGBUS);
 }
 
 static void poisoned_thp_hit(void *data)

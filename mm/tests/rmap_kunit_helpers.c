@@ -14,6 +14,7 @@
 #include <linux/mman.h>
 #include <linux/mount.h>
 #include <linux/pagemap.h>
+#include <linux/pagewalk.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
@@ -274,77 +275,70 @@ pgoff_t rmap_kunit_index(struct kunit *test, unsigned long addr)
 	return index;
 }
 
-/**
- * rmap_kunit_pmdp() - Find the PMD that an address is mapped through
- * @mm: the process
- * @addr: user address
- *
- * Return: the PMD, of whatever kind, or %NULL if there is none.
- */
-pmd_t *rmap_kunit_pmdp(struct mm_struct *mm, unsigned long addr)
+static int rmap_kunit_pmd_entry(pmd_t *pmdp, unsigned long addr,
+				unsigned long next, struct mm_walk *walk)
 {
-	pgd_t *pgd = pgd_offset(mm, addr);
-	p4d_t *p4d;
-	pud_t *pud;
+	struct rmap_kunit_entry *entry = walk->private;
 
-	if (!pgd_present(*pgd))
-		return NULL;
-	p4d = p4d_offset(pgd, addr);
-	if (!p4d_present(*p4d))
-		return NULL;
-	pud = pud_offset(p4d, addr);
-	if (!pud_present(*pud))
-		return NULL;
-	return pmd_offset(pud, addr);
+	entry->pmdp = pmdp;
+	entry->pmd = pmdp_get_lockless(pmdp);
+	/* The walk would split a huge PMD to get at PTEs. */
+	if (!pmd_present(entry->pmd) || pmd_leaf(entry->pmd))
+		walk->action = ACTION_CONTINUE;
+	return 0;
 }
 
-/**
- * rmap_kunit_pte() - Read the PTE that maps an address
- * @mm: the process
- * @addr: user address
- *
- * Return: the PTE, zero if there is no page table.
- */
-pte_t rmap_kunit_pte(struct mm_struct *mm, unsigned long addr)
+static int rmap_kunit_pte_entry(pte_t *ptep, unsigned long addr,
+				unsigned long next, struct mm_walk *walk)
 {
-	pte_t *ptep, pte = __pte(0);
-	spinlock_t *ptl;	/* of the page table */
-	pmd_t *pmdp;
+	struct rmap_kunit_entry *entry = walk->private;
 
-	mmap_read_lock(mm);
-	pmdp = rmap_kunit_pmdp(mm, addr);
-	if (pmdp && pmd_present(*pmdp)) {
-		ptep = pte_offset_map_lock(mm, pmdp, addr, &ptl);
-		if (ptep) {
-			pte = ptep_get(ptep);
-			pte_unmap_unlock(ptep, ptl);
-		}
-	}
-	mmap_read_unlock(mm);
-	return pte;
+	entry->pte = ptep_get(ptep);
+	return 0;
+}
+
+static const struct mm_walk_ops rmap_kunit_walk_ops = {
+	.pmd_entry = rmap_kunit_pmd_entry,
+	.pte_entry = rmap_kunit_pte_entry,
+	.walk_lock = PGWALK_RDLOCK,
+};
+
+/**
+ * rmap_kunit_entry() - Look up what there is at an address
+ * @test: the test
+ * @addr: user address, page aligned
+ *
+ * Return: the page table entries.
+ */
+struct rmap_kunit_entry rmap_kunit_entry(struct kunit *test, unsigned long addr)
+{
+	struct rmap_kunit_entry entry = {
+		.pmd = __pmd(0),
+		.pte = __pte(0),
+	};
+
+	mmap_read_lock(current->mm);
+	KUNIT_EXPECT_EQ(test, walk_page_range(current->mm, addr, addr + PAGE_SIZE,
+					      &rmap_kunit_walk_ops, &entry), 0);
+	mmap_read_unlock(current->mm);
+	return entry;
 }
 
 /**
  * rmap_kunit_is_hole() - Is there nothing at all at an address?
- * @mm: the process
- * @addr: user address
+ * @test: the test
+ * @addr: user address, page aligned
  *
  * Return: true if neither a page nor a swap or migration entry is there.
  */
-bool rmap_kunit_is_hole(struct mm_struct *mm, unsigned long addr)
+bool rmap_kunit_is_hole(struct kunit *test, unsigned long addr)
 {
-	pmd_t *pmdp, pmd = __pmd(0);
+	struct rmap_kunit_entry entry = rmap_kunit_entry(test, addr);
 
-	mmap_read_lock(mm);
-	pmdp = rmap_kunit_pmdp(mm, addr);
-	if (pmdp)
-		pmd = pmdp_get_lockless(pmdp);
-	mmap_read_unlock(mm);
-
-	if (pmd_none(pmd))
+	if (pmd_none(entry.pmd))
 		return true;
-	return pmd_present(pmd) && !pmd_leaf(pmd) &&
-	       pte_none(rmap_kunit_pte(mm, addr));
+	return pmd_present(entry.pmd) && !pmd_leaf(entry.pmd) &&
+	       pte_none(entry.pte);
 }
 
 /**

@@ -45,9 +45,21 @@ struct folio *rmap_kunit_new_folio(struct kunit *test, unsigned long addr,
 void rmap_kunit_put_folio(struct kunit *test, struct folio *folio);
 struct anon_vma *rmap_kunit_anon_vma(struct kunit *test, unsigned long addr);
 pgoff_t rmap_kunit_index(struct kunit *test, unsigned long addr);
-pmd_t *rmap_kunit_pmdp(struct mm_struct *mm, unsigned long addr);
-pte_t rmap_kunit_pte(struct mm_struct *mm, unsigned long addr);
-bool rmap_kunit_is_hole(struct mm_struct *mm, unsigned long addr);
+
+/**
+ * struct rmap_kunit_entry - The page table entries for an address
+ * @pmdp: the place of @pmd; %NULL if there is none, or @pmd is empty
+ * @pmd: the PMD
+ * @pte: the PTE; empty as well if there is no page table
+ */
+struct rmap_kunit_entry {
+	pmd_t *pmdp;
+	pmd_t pmd;
+	pte_t pte;
+};
+
+struct rmap_kunit_entry rmap_kunit_entry(struct kunit *test, unsigned long addr);
+bool rmap_kunit_is_hole(struct kunit *test, unsigned long addr);
 
 /**
  * struct rmap_kunit_folio_state - What a caller must leave as it was

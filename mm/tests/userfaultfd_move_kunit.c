@@ -116,7 +116,7 @@ static void move_expect_moved(struct kunit *test, struct move *move)
 	KUNIT_EXPECT_EQ(test, move->req.move, move->len);
 	KUNIT_EXPECT_EQ(test, rmap_kunit_read(test, move->dst), MOVE_VALUE);
 	KUNIT_EXPECT_PTR_EQ(test, rmap_kunit_folio(test, move->dst), move->folio);
-	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(current->mm, move->src));
+	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->src));
 	KUNIT_EXPECT_PTR_EQ(test, folio_anon_vma(move->folio), move->new);
 	KUNIT_EXPECT_EQ(test, move->folio->index,
 			rmap_kunit_index(test, move->dst));
@@ -162,7 +162,7 @@ static void forked_page_is_refused(struct kunit *test)
 	move_call(move);
 	KUNIT_EXPECT_EQ(test, move->ret, -EBUSY);
 	KUNIT_EXPECT_EQ(test, move->req.move, -EBUSY);
-	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(current->mm, move->dst));
+	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->dst));
 	KUNIT_EXPECT_EQ(test, rmap_kunit_read(test, move->src), MOVE_VALUE);
 	KUNIT_EXPECT_EQ(test, move->folio->index, rmap_kunit_index(test, move->src));
 	rmap_kunit_expect_unchanged(test, move->folio, &before);
@@ -270,7 +270,7 @@ static void unsplittable_thp_is_refused(struct kunit *test)
 	KUNIT_ASSERT_TRUE(test, rmap_kunit_thread_wait(thread));
 	KUNIT_EXPECT_EQ(test, move->ret, -EBUSY);
 	KUNIT_EXPECT_EQ(test, move->req.move, -EBUSY);
-	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(current->mm, move->dst));
+	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->dst));
 	KUNIT_EXPECT_EQ(test, rmap_kunit_read(test, move->src), MOVE_VALUE);
 }
 
@@ -323,7 +323,7 @@ static void migrating_thp_waits_on_its_pmd(struct kunit *test)
 
 	wait = kunit_kzalloc(test, sizeof(*wait), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, wait);
-	wait->pmdp = rmap_kunit_pmdp(current->mm, move->src);
+	wait->pmdp = rmap_kunit_entry(test, move->src).pmdp;
 	wait->thread = rmap_kunit_thread_create(test, move_call, move);
 	wait->probe.symbol_name = "pmd_migration_entry_wait";
 	wait->probe.pre_handler = pmd_wait_pre;
