@@ -2,11 +2,11 @@
 /*
  * Helpers of the KUnit suites about the reverse map of anonymous folios.
  *
- * A test runs in a kthread of its own. The first mapping gives this thread an
- * mm, see kunit_vm_mmap(), which is torn down when the thread exits. Cleaning up
- * is done by KUnit actions. They run in another thread, after that: they can
- * neither use the mm nor find the memory that was mapped in it.
+ * A test runs in a kthread of its own, to which the first mapping gives an mm, see
+ * kunit_vm_mmap(). Cleaning up is done by KUnit actions. These run in another
+ * thread, last in first out, so the mm is still there until they are done.
  */
+#include <kunit/test-bug.h>
 #include <linux/fdtable.h>
 #include <linux/file.h>
 #include <linux/fs.h>
@@ -18,6 +18,7 @@
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
+#include <linux/shmem_fs.h>
 #include <linux/swap.h>
 #include <linux/uaccess.h>
 #include <uapi/linux/userfaultfd.h>
@@ -28,10 +29,8 @@
 #undef MODULE_PARAM_PREFIX
 #define MODULE_PARAM_PREFIX "rmap_kunit."
 
-/* No healthy kernel needs as long for anything that a test waits for. */
+/* No healthy kernel needs this long for anything that a test waits for. */
 #define RMAP_KUNIT_TIMEOUT_MS	5000
-/* A thread that sleeps this long without a break waits for us. */
-#define RMAP_KUNIT_BLOCKED_MS	100
 
 static char *contract = "locked";
 module_param(contract, charp, 0444);
@@ -66,14 +65,35 @@ void rmap_kunit_needs_contract(struct kunit *test,
 		kunit_skip(test, "holds for rmap_kunit.contract=%s only", name);
 }
 
-static unsigned long rmap_kunit_vm_mmap(struct kunit *test, unsigned long addr,
-					unsigned long len, unsigned long prot,
-					unsigned long flags)
+/*
+ * After a failure, locks of the mm or of its anon_vmas may be held for ever, and
+ * who tears it down would wait for them.
+ */
+static bool rmap_kunit_failed(void)
 {
+	return READ_ONCE(kunit_get_current_test()->status) == KUNIT_FAILURE;
+}
+
+static void rmap_kunit_mm_end(void *mm)
+{
+	if (!rmap_kunit_failed())
+		mmput(mm);
+}
+
+static unsigned long rmap_kunit_vm_mmap(struct kunit *test, struct file *file,
+					unsigned long addr, unsigned long len,
+					unsigned long prot, unsigned long flags)
+{
+	bool first = !current->mm;
 	unsigned long ret;
 
-	ret = kunit_vm_mmap(test, NULL, addr, len, prot,
-			    flags | MAP_ANONYMOUS | MAP_PRIVATE, 0);
+	ret = kunit_vm_mmap(test, file, addr, len, prot, flags, 0);
+	if (first && current->mm) {
+		mmget(current->mm);
+		KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test,
+								rmap_kunit_mm_end,
+								current->mm), 0);
+	}
 	KUNIT_ASSERT_FALSE_MSG(test, !ret || IS_ERR_VALUE(ret),
 			       "mmap of %lu bytes: %ld", len, (long)ret);
 	return ret;
@@ -86,11 +106,11 @@ static unsigned long rmap_kunit_mmap_aligned(struct kunit *test,
 {
 	unsigned long room, addr;
 
-	room = rmap_kunit_vm_mmap(test, 0, len + align + 2 * PAGE_SIZE,
-				  PROT_NONE, 0);
+	room = rmap_kunit_vm_mmap(test, NULL, 0, len + align + 2 * PAGE_SIZE,
+				  PROT_NONE, MAP_ANONYMOUS | MAP_PRIVATE);
 	addr = ALIGN(room + PAGE_SIZE, align);
-	return rmap_kunit_vm_mmap(test, addr, len, PROT_READ | PROT_WRITE,
-				  MAP_FIXED);
+	return rmap_kunit_vm_mmap(test, NULL, addr, len, PROT_READ | PROT_WRITE,
+				  MAP_ANONYMOUS | MAP_PRIVATE | MAP_FIXED);
 }
 
 /**
@@ -132,6 +152,29 @@ unsigned long rmap_kunit_mmap_thp(struct kunit *test)
 #else
 	kunit_skip(test, "needs CONFIG_TRANSPARENT_HUGEPAGE");
 #endif
+}
+
+static void rmap_kunit_fput(void *file)
+{
+	/* fput() could put it off until after an unmount. */
+	__fput_sync(file);
+}
+
+/**
+ * rmap_kunit_mmap_file() - Map one page of a file, shared
+ * @test: the test
+ *
+ * Return: the address of the page, which is readable and writable.
+ */
+unsigned long rmap_kunit_mmap_file(struct kunit *test)
+{
+	struct file *file = shmem_kernel_file_setup("rmap_kunit", PAGE_SIZE, 0);
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, rmap_kunit_fput,
+							file), 0);
+	return rmap_kunit_vm_mmap(test, file, 0, PAGE_SIZE,
+				  PROT_READ | PROT_WRITE, MAP_SHARED);
 }
 
 /**
@@ -208,9 +251,29 @@ struct folio *rmap_kunit_new_folio(struct kunit *test, unsigned long addr,
 }
 
 /**
+ * rmap_kunit_new_thp() - Fault in a huge page, and get its folio
+ * @test: the test
+ * @addr: user address, from rmap_kunit_mmap_thp()
+ * @value: what to write at @addr
+ *
+ * As rmap_kunit_new_folio(). Skips the test if no huge page is to be had.
+ *
+ * Return: the folio, with a reference that is dropped when the test ends.
+ */
+struct folio *rmap_kunit_new_thp(struct kunit *test, unsigned long addr,
+				 u32 value)
+{
+	struct folio *folio = rmap_kunit_new_folio(test, addr, value);
+
+	if (folio_size(folio) != PMD_SIZE)
+		kunit_skip(test, "got no huge page");
+	return folio;
+}
+
+/**
  * rmap_kunit_put_folio() - Drop the reference to a folio before the test ends
  * @test: the test
- * @folio: from rmap_kunit_folio() or rmap_kunit_new_folio()
+ * @folio: from one of the functions above
  */
 void rmap_kunit_put_folio(struct kunit *test, struct folio *folio)
 {
@@ -366,6 +429,8 @@ struct rmap_kunit_folio_state rmap_kunit_folio_state(struct folio *folio)
  * @test: the test
  * @folio: the folio
  * @before: its state before
+ *
+ * That the root's rwsem is free is expected too.
  */
 void rmap_kunit_expect_unchanged(struct kunit *test, struct folio *folio,
 				 const struct rmap_kunit_folio_state *before)
@@ -387,9 +452,11 @@ static int rmap_kunit_thread_fn(void *data)
 {
 	struct rmap_kunit_thread *thread = data;
 
-	kthread_use_mm(thread->mm);
-	thread->fn(thread->data);
-	kthread_unuse_mm(thread->mm);
+	if (thread->started) {
+		kthread_use_mm(thread->mm);
+		thread->fn(thread->data);
+		kthread_unuse_mm(thread->mm);
+	}
 	mmput(thread->mm);
 	complete_all(&thread->done);
 	return 0;
@@ -397,15 +464,15 @@ static int rmap_kunit_thread_fn(void *data)
 
 static void rmap_kunit_thread_end(void *data)
 {
+	struct kunit *test = kunit_get_current_test();
 	struct rmap_kunit_thread *thread = data;
 
-	/* A test that fails early leaves threads that it has not started yet. */
-	wake_up_process(thread->task);
-	if (!rmap_kunit_thread_wait(thread)) {
-		/* It may look at *thread any time later: leave that to it. */
-		pr_err("rmap_kunit: thread %d is stuck\n", task_pid_nr(thread->task));
-		return;
-	}
+	if (!thread->started)
+		wake_up_process(thread->task);
+	/* What a stuck thread uses has to stay: leave all the rest to it. */
+	if (!rmap_kunit_thread_wait(thread))
+		KUNIT_FAIL_AND_ABORT(test, "thread %d is stuck",
+				     task_pid_nr(thread->task));
 	put_task_struct(thread->task);
 	kfree(thread);
 }
@@ -413,7 +480,7 @@ static void rmap_kunit_thread_end(void *data)
 /**
  * rmap_kunit_thread_create() - Make a thread that works in the test's mm
  * @test: the test
- * @fn: what the thread is to run, once wake_up_process() has been called for it
+ * @fn: what the thread is to run, once rmap_kunit_thread_start() is called for it
  * @data: for @fn; must live until the test ends, so not on the test's stack
  *
  * Return: the thread.
@@ -443,45 +510,37 @@ struct rmap_kunit_thread *rmap_kunit_thread_create(struct kunit *test,
 }
 
 /**
- * rmap_kunit_thread_run() - Start a thread that works in the test's mm
- * @test: the test
- * @fn: what the thread runs
- * @data: for @fn; must live until the test ends, so not on the test's stack
- *
- * Return: the thread.
+ * rmap_kunit_thread_start() - Start a thread
+ * @thread: the thread
  */
-struct rmap_kunit_thread *rmap_kunit_thread_run(struct kunit *test,
-						void (*fn)(void *data),
-						void *data)
+void rmap_kunit_thread_start(struct rmap_kunit_thread *thread)
 {
-	struct rmap_kunit_thread *thread;
-
-	thread = rmap_kunit_thread_create(test, fn, data);
+	thread->started = true;
 	wake_up_process(thread->task);
-	return thread;
 }
 
-/**
- * rmap_kunit_thread_settle() - Wait until a thread has ended, or cannot go on
- * @thread: the thread
- * @sem: what it may be waiting for, %NULL for something else than an rwsem
- *
- * Return: what became of the thread. If that is %RMAP_KUNIT_BLOCKED and @sem is
- * given, the thread waits for that.
- */
-enum rmap_kunit_outcome rmap_kunit_thread_settle(struct rmap_kunit_thread *thread,
-						 struct rw_semaphore *sem)
+static bool rmap_kunit_thread_sleeps_on(struct rmap_kunit_thread *thread,
+					struct rw_semaphore *rwsem,
+					struct folio *folio)
+{
+	if (!(READ_ONCE(thread->task->__state) & TASK_UNINTERRUPTIBLE))
+		return false;
+	return rwsem ? rwsem_is_contended(rwsem) : folio_test_waiters(folio);
+}
+
+static enum rmap_kunit_outcome
+rmap_kunit_thread_settle(struct rmap_kunit_thread *thread,
+			 struct rw_semaphore *rwsem, struct folio *folio)
 {
 	unsigned long end = jiffies + msecs_to_jiffies(RMAP_KUNIT_TIMEOUT_MS);
-	unsigned long asleep = 0, limit;
+	unsigned long asleep = 0, limit = 2;
 
-	/* With the rwsem to vouch for it, two looks in a row will do. */
-	limit = sem ? 2 : max(msecs_to_jiffies(RMAP_KUNIT_BLOCKED_MS), 2UL);
-	for (;;) {
-		if (completion_done(&thread->done))
-			return RMAP_KUNIT_DONE;
-		if ((READ_ONCE(thread->task->__state) & TASK_UNINTERRUPTIBLE) &&
-		    (!sem || rwsem_is_contended(sem)))
+	/* There, an rwsem says so whenever it is write-locked: look longer. */
+	if (rwsem && IS_ENABLED(CONFIG_PREEMPT_RT))
+		limit = max(msecs_to_jiffies(100), limit);
+
+	while (!completion_done(&thread->done)) {
+		if (rmap_kunit_thread_sleeps_on(thread, rwsem, folio))
 			asleep++;
 		else
 			asleep = 0;
@@ -491,6 +550,35 @@ enum rmap_kunit_outcome rmap_kunit_thread_settle(struct rmap_kunit_thread *threa
 			return RMAP_KUNIT_BUSY;
 		schedule_timeout_uninterruptible(1);
 	}
+	return RMAP_KUNIT_DONE;
+}
+
+/**
+ * rmap_kunit_settle_on_rwsem() - Wait until a thread has ended or wants an rwsem
+ * @thread: the thread
+ * @rwsem: what it may have to wait for
+ *
+ * Return: what became of the thread.
+ */
+enum rmap_kunit_outcome
+rmap_kunit_settle_on_rwsem(struct rmap_kunit_thread *thread,
+			   struct rw_semaphore *rwsem)
+{
+	return rmap_kunit_thread_settle(thread, rwsem, NULL);
+}
+
+/**
+ * rmap_kunit_settle_on_folio() - Wait until a thread has ended or wants a folio lock
+ * @thread: the thread
+ * @folio: the folio whose lock it may have to wait for
+ *
+ * Return: what became of the thread.
+ */
+enum rmap_kunit_outcome
+rmap_kunit_settle_on_folio(struct rmap_kunit_thread *thread,
+			   struct folio *folio)
+{
+	return rmap_kunit_thread_settle(thread, NULL, folio);
 }
 
 /**
@@ -509,7 +597,8 @@ static int rmap_kunit_child_fn(void *data)
 {
 	struct rmap_kunit_child *child = data;
 
-	child->task = get_task_struct(current);
+	/* Copied from the test's thread, which it may outlive. */
+	current->kunit_test = NULL;
 	if (child->fn)
 		child->fn(child);
 	complete(&child->ready);
@@ -518,8 +607,8 @@ static int rmap_kunit_child_fn(void *data)
 	do_exit(0);
 }
 
-/* Waits until it has given up its memory, which is before it is gone for good. */
-static bool rmap_kunit_child_exited(struct rmap_kunit_child *child)
+/* Wait until it has given up its memory, which is before it is gone for good. */
+static bool rmap_kunit_child_wait(struct rmap_kunit_child *child)
 {
 	unsigned long end = jiffies + msecs_to_jiffies(RMAP_KUNIT_TIMEOUT_MS);
 
@@ -533,13 +622,13 @@ static bool rmap_kunit_child_exited(struct rmap_kunit_child *child)
 
 static void rmap_kunit_child_end(void *data)
 {
+	struct kunit *test = kunit_get_current_test();
 	struct rmap_kunit_child *child = data;
 
 	complete_all(&child->release);
-	if (!rmap_kunit_child_exited(child)) {
-		pr_err("rmap_kunit: child %d is stuck\n", task_pid_nr(child->task));
-		return;
-	}
+	if (!rmap_kunit_child_wait(child))
+		KUNIT_FAIL_AND_ABORT(test, "child %d is stuck",
+				     task_pid_nr(child->task));
 	put_task_struct(child->task);
 	kfree(child);
 }
@@ -561,8 +650,8 @@ struct rmap_kunit_child *rmap_kunit_fork(struct kunit *test,
 {
 	struct rmap_kunit_child *child;
 	struct kernel_clone_args args = {
-		/* A kthread ignores the signal, so the child is not left a zombie. */
-		.exit_signal = SIGCHLD,
+		/* A child of kthreadd, which leaves no zombies. */
+		.flags = CLONE_PARENT,
 		.fn = rmap_kunit_child_fn,
 	};
 	pid_t pid;
@@ -579,11 +668,12 @@ struct rmap_kunit_child *rmap_kunit_fork(struct kunit *test,
 		kfree(child);
 		KUNIT_FAIL_AND_ABORT(test, "fork: %d", pid);
 	}
-	if (!wait_for_completion_timeout(&child->ready,
-					 msecs_to_jiffies(RMAP_KUNIT_TIMEOUT_MS)))
-		KUNIT_FAIL_AND_ABORT(test, "child %d does not run", pid);
+	child->task = find_get_task_by_vpid(pid);
+	KUNIT_ASSERT_NOT_NULL(test, child->task);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, rmap_kunit_child_end,
 							child), 0);
+	KUNIT_ASSERT_GT(test, wait_for_completion_timeout(&child->ready,
+				msecs_to_jiffies(RMAP_KUNIT_TIMEOUT_MS)), 0);
 	return child;
 }
 
@@ -595,7 +685,7 @@ struct rmap_kunit_child *rmap_kunit_fork(struct kunit *test,
 void rmap_kunit_reap(struct kunit *test, struct rmap_kunit_child *child)
 {
 	complete_all(&child->release);
-	KUNIT_ASSERT_TRUE(test, rmap_kunit_child_exited(child));
+	KUNIT_ASSERT_TRUE(test, rmap_kunit_child_wait(child));
 }
 
 static void rmap_kunit_look(struct mmu_notifier *notifier)
@@ -670,12 +760,6 @@ static void rmap_kunit_unmount(void *mnt)
 	kern_unmount(mnt);
 }
 
-static void rmap_kunit_fput(void *file)
-{
-	/* fput() could put it off until after the unmount. */
-	__fput_sync(file);
-}
-
 /**
  * rmap_kunit_open() - Open a file of a pseudo file system
  * @test: the test
@@ -713,22 +797,28 @@ struct file *rmap_kunit_open(struct kunit *test, const char *fs,
 }
 
 /**
- * rmap_kunit_warn_count() - How many warnings the kernel has given
+ * rmap_kunit_read_uint() - Read a number from a file of sysfs
  * @test: the test
+ * @file: the file
  *
- * Return: the count since boot, from /sys/kernel/warn_count.
+ * Return: the number that the file has now.
  */
-unsigned int rmap_kunit_warn_count(struct kunit *test)
+unsigned int rmap_kunit_read_uint(struct kunit *test, struct file *file)
 {
-	struct file *file = rmap_kunit_open(test, "sysfs", "kernel/warn_count",
-					    O_RDONLY);
 	char buf[16] = "";
-	unsigned int count;
+	unsigned int value;
 	loff_t pos = 0;
 
 	KUNIT_ASSERT_GT(test, kernel_read(file, buf, sizeof(buf) - 1, &pos), 0);
-	KUNIT_ASSERT_EQ(test, kstrtouint(strim(buf), 10, &count), 0);
-	return count;
+	KUNIT_ASSERT_EQ(test, kstrtouint(strim(buf), 10, &value), 0);
+	return value;
+}
+
+static void rmap_kunit_uffd_end(void *uffd)
+{
+	/* Takes the mmap_lock and VMA locks. */
+	if (!rmap_kunit_failed())
+		__fput_sync(uffd);
 }
 
 /**
@@ -752,7 +842,7 @@ struct file *rmap_kunit_uffd_open(struct kunit *test)
 	uffd = fget(fd);
 	close_fd(fd);
 	KUNIT_ASSERT_NOT_NULL(test, uffd);
-	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, rmap_kunit_fput,
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, rmap_kunit_uffd_end,
 							uffd), 0);
 
 	KUNIT_ASSERT_EQ(test, copy_to_user((void __user *)arg, &api, sizeof(api)), 0);

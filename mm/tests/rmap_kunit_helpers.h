@@ -3,7 +3,9 @@
  * Helpers of the KUnit suites about the reverse map of anonymous folios.
  *
  * Whatever a helper hands out is released with the test, also when an assertion
- * ends it. Nothing here waits without a bound.
+ * ends it. If the kernel under test leaves a thread stuck or a lock held, what
+ * that may concern is leaked instead, and the test has failed. Nothing here waits
+ * without a bound.
  */
 #ifndef _MM_TESTS_RMAP_KUNIT_HELPERS_H
 #define _MM_TESTS_RMAP_KUNIT_HELPERS_H
@@ -18,11 +20,11 @@ struct rw_semaphore;
 
 /**
  * enum rmap_kunit_contract - What keeps folio->mapping still during an rmap walk
- * @RMAP_KUNIT_LOCKED: The folio lock. Every walk has it, and so has who moves
- *	the folio.
- * @RMAP_KUNIT_REVALIDATE: The rwsem of the anon_vma's root. Who moves the folio
- *	has it for writing, and a walk looks at folio->mapping again after it
- *	got the rwsem.
+ * @RMAP_KUNIT_LOCKED: The folio lock. Every walk holds it, and so does whoever
+ *	moves the folio.
+ * @RMAP_KUNIT_REVALIDATE: The rwsem of the anon_vma's root. Whoever moves the
+ *	folio holds it for writing, and a walk looks at folio->mapping again
+ *	after it got the rwsem.
  */
 enum rmap_kunit_contract {
 	RMAP_KUNIT_LOCKED,
@@ -36,12 +38,15 @@ void rmap_kunit_needs_contract(struct kunit *test,
 /* Memory of the test's own process */
 unsigned long rmap_kunit_mmap(struct kunit *test, unsigned long nr_pages);
 unsigned long rmap_kunit_mmap_thp(struct kunit *test);
+unsigned long rmap_kunit_mmap_file(struct kunit *test);
 void rmap_kunit_write(struct kunit *test, unsigned long addr, u32 value);
 u32 rmap_kunit_read(struct kunit *test, unsigned long addr);
 void rmap_kunit_zap(struct kunit *test, unsigned long addr, unsigned long len);
 struct folio *rmap_kunit_folio(struct kunit *test, unsigned long addr);
 struct folio *rmap_kunit_new_folio(struct kunit *test, unsigned long addr,
 				   u32 value);
+struct folio *rmap_kunit_new_thp(struct kunit *test, unsigned long addr,
+				 u32 value);
 void rmap_kunit_put_folio(struct kunit *test, struct folio *folio);
 struct anon_vma *rmap_kunit_anon_vma(struct kunit *test, unsigned long addr);
 pgoff_t rmap_kunit_index(struct kunit *test, unsigned long addr);
@@ -84,6 +89,7 @@ void rmap_kunit_expect_unchanged(struct kunit *test, struct folio *folio,
 /**
  * struct rmap_kunit_thread - A kernel thread that works in the test's mm
  * @task: the thread
+ * @started: whether it is to run @fn
  * @done: completed when @fn has returned
  * @mm: the test's mm
  * @fn: what it runs
@@ -91,6 +97,7 @@ void rmap_kunit_expect_unchanged(struct kunit *test, struct folio *folio,
  */
 struct rmap_kunit_thread {
 	struct task_struct *task;
+	bool started;
 	struct completion done;
 	struct mm_struct *mm;
 	void (*fn)(void *data);
@@ -100,8 +107,8 @@ struct rmap_kunit_thread {
 /**
  * enum rmap_kunit_outcome - What became of a thread
  * @RMAP_KUNIT_DONE: It has finished.
- * @RMAP_KUNIT_BLOCKED: It sleeps, and goes on sleeping.
- * @RMAP_KUNIT_BUSY: It is still running.
+ * @RMAP_KUNIT_BLOCKED: It waits for what the test holds.
+ * @RMAP_KUNIT_BUSY: Neither, for longer than any thread may take.
  */
 enum rmap_kunit_outcome {
 	RMAP_KUNIT_DONE,
@@ -112,11 +119,13 @@ enum rmap_kunit_outcome {
 struct rmap_kunit_thread *rmap_kunit_thread_create(struct kunit *test,
 						   void (*fn)(void *data),
 						   void *data);
-struct rmap_kunit_thread *rmap_kunit_thread_run(struct kunit *test,
-						void (*fn)(void *data),
-						void *data);
-enum rmap_kunit_outcome rmap_kunit_thread_settle(struct rmap_kunit_thread *thread,
-						 struct rw_semaphore *sem);
+void rmap_kunit_thread_start(struct rmap_kunit_thread *thread);
+enum rmap_kunit_outcome
+rmap_kunit_settle_on_rwsem(struct rmap_kunit_thread *thread,
+			   struct rw_semaphore *rwsem);
+enum rmap_kunit_outcome
+rmap_kunit_settle_on_folio(struct rmap_kunit_thread *thread,
+			   struct folio *folio);
 bool rmap_kunit_thread_wait(struct rmap_kunit_thread *thread);
 
 /**
@@ -161,7 +170,7 @@ struct rmap_kunit_observer *rmap_kunit_observe(struct kunit *test,
 
 struct file *rmap_kunit_open(struct kunit *test, const char *fs,
 			     const char *path, int flags);
-unsigned int rmap_kunit_warn_count(struct kunit *test);
+unsigned int rmap_kunit_read_uint(struct kunit *test, struct file *file);
 
 struct file *rmap_kunit_uffd_open(struct kunit *test);
 void rmap_kunit_uffd_register(struct kunit *test, struct file *uffd,
