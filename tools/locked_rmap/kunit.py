@@ -49,10 +49,6 @@ class Config(NamedTuple):
         found = [f"--build_dir={build}", f"--kunitconfig={TESTS}"]
         if self.debug:
             found.append(f"--kunitconfig={self.debug_config}")
-        if self.arch == "um":
-            # kunit.py's default for UML, useless here: it warns at boot that there is no
-            # such device, and every warning in the log counts.
-            found.append("--kconfig_add=CONFIG_UML_PCI_OVER_VIRTIO=n")
         found += [f"--kconfig_add={entry}" for entry in self.kconfig_add]
         if self.arch != "um":
             found.append(f"--arch={self.arch}")
