@@ -654,6 +654,7 @@ struct rmap_kunit_child *rmap_kunit_fork(struct kunit *test,
 		.flags = CLONE_PARENT,
 		.fn = rmap_kunit_child_fn,
 	};
+	unsigned long left;
 	pid_t pid;
 
 	child = kzalloc(sizeof(*child), GFP_KERNEL);
@@ -672,8 +673,9 @@ struct rmap_kunit_child *rmap_kunit_fork(struct kunit *test,
 	KUNIT_ASSERT_NOT_NULL(test, child->task);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, rmap_kunit_child_end,
 							child), 0);
-	KUNIT_ASSERT_GT(test, wait_for_completion_timeout(&child->ready,
-				msecs_to_jiffies(RMAP_KUNIT_TIMEOUT_MS)), 0);
+	left = wait_for_completion_timeout(&child->ready,
+					   msecs_to_jiffies(RMAP_KUNIT_TIMEOUT_MS));
+	KUNIT_ASSERT_GT(test, left, 0);
 	return child;
 }
 
