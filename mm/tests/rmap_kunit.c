@@ -9,9 +9,11 @@
 #include <kunit/test.h>
 #include <linux/fs.h>
 #include <linux/mm.h>
+#include <linux/mman.h>
 #include <linux/pagemap.h>
 #include <linux/panic.h>
 #include <linux/rmap.h>
+#include <linux/uaccess.h>
 
 #include "../internal.h"
 #include "rmap_kunit_helpers.h"
@@ -174,6 +176,77 @@ static void file_folio_gives_null(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, got);
 }
 
+/* Nor has a folio that was never mapped. */
+static void never_mapped_folio_gives_null(struct kunit *test)
+{
+	struct folio *folio = folio_alloc(GFP_HIGHUSER, 0);
+	struct anon_vma *locked, *got;
+
+	KUNIT_ASSERT_NOT_NULL(test, folio);
+	folio_lock(folio);
+	locked = lock_anon_vma_read(folio);
+	got = get_anon_vma_of(folio);
+	folio_unlock(folio);
+	folio_put(folio);
+
+	KUNIT_EXPECT_NULL(test, locked);
+	KUNIT_EXPECT_NULL(test, got);
+}
+
+/**
+ * struct forked_page - What a child has at an address after it wrote there
+ * @addr: the address
+ * @folio: its folio, with a reference
+ * @anon_vma: the anon_vma of its VMA
+ */
+struct forked_page {
+	unsigned long addr;
+	struct folio *folio;
+	struct anon_vma *anon_vma;
+};
+
+static void forked_page_write(struct rmap_kunit_child *child)
+{
+	struct forked_page *forked = child->data;
+	struct page *page;
+
+	if (put_user(2, (u32 __user *)forked->addr) ||
+	    get_user_pages_fast(forked->addr, 1, FOLL_NOFAULT, &page) != 1)
+		return;
+	forked->folio = page_folio(page);
+	mmap_read_lock(current->mm);
+	forked->anon_vma = vma_lookup(current->mm, forked->addr)->anon_vma;
+	mmap_read_unlock(current->mm);
+}
+
+/* After a fork, the copy that the child writes leads to an anon_vma of the child. */
+static void forked_copy_gives_the_childs_anon_vma(struct kunit *test)
+{
+	struct walker *walker = walker_alloc(test);
+	struct anon_vma *parents, *childs;
+	struct forked_page *forked;
+
+	forked = kunit_kzalloc(test, sizeof(*forked), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, forked);
+	forked->addr = walker->addr;
+	rmap_kunit_fork(test, forked_page_write, forked);
+	KUNIT_ASSERT_NOT_NULL(test, forked->folio);
+	KUNIT_ASSERT_PTR_NE(test, forked->folio, walker->folio);
+
+	folio_lock(walker->folio);
+	parents = lock_anon_vma_read(walker->folio);
+	folio_unlock(walker->folio);
+	folio_lock(forked->folio);
+	childs = lock_anon_vma_read(forked->folio);
+	folio_unlock(forked->folio);
+	folio_put(forked->folio);
+
+	KUNIT_EXPECT_PTR_EQ(test, parents, walker->anon_vma);
+	KUNIT_EXPECT_PTR_EQ(test, childs, forked->anon_vma);
+	KUNIT_ASSERT_PTR_NE(test, childs, parents);
+	KUNIT_EXPECT_PTR_EQ(test, childs->root, parents->root);
+}
+
 /* try_lock gives up on a contended root: it says so, and does not sleep. */
 static void try_lock_gives_up_on_contention(struct kunit *test)
 {
@@ -289,6 +362,267 @@ static void sleeping_walker_follows_a_move(struct kunit *test)
 	rmap_kunit_expect_unchanged(test, walker->folio, &walker->before);
 }
 
+/* As above, and the folio goes on to a third root while the walker waits again. */
+static void sleeping_walker_follows_moves_in_a_row(struct kunit *test)
+{
+	enum rmap_kunit_outcome first, second;
+	struct anon_vma *middle, *last;
+	unsigned long via, dst;
+	struct walker *walker;
+	bool ended;
+
+	rmap_kunit_needs_contract(test, RMAP_KUNIT_REVALIDATE);
+	walker = walker_alloc(test);
+	via = rmap_kunit_mmap(test, 1);
+	rmap_kunit_write(test, via, 2);
+	middle = rmap_kunit_anon_vma(test, via);
+	dst = rmap_kunit_mmap(test, 1);
+	rmap_kunit_write(test, dst, 3);
+	last = rmap_kunit_anon_vma(test, dst);
+
+	mmap_read_lock(current->mm);
+	folio_lock(walker->folio);
+	anon_vma_lock_write(walker->anon_vma);
+	rmap_kunit_thread_start(walker->thread);
+	first = rmap_kunit_settle_on_rwsem(walker->thread,
+					   &walker->anon_vma->root->rwsem);
+	down_write_nested(&middle->root->rwsem, SINGLE_DEPTH_NESTING);
+	folio_move_anon_rmap(walker->folio, vma_lookup(current->mm, via));
+	anon_vma_unlock_write(walker->anon_vma);
+	second = rmap_kunit_settle_on_rwsem(walker->thread, &middle->root->rwsem);
+	folio_move_anon_rmap(walker->folio, vma_lookup(current->mm, dst));
+	up_write(&middle->root->rwsem);
+	ended = rmap_kunit_thread_wait(walker->thread);
+	folio_move_anon_rmap(walker->folio, vma_lookup(current->mm, walker->addr));
+	folio_unlock(walker->folio);
+	mmap_read_unlock(current->mm);
+
+	KUNIT_EXPECT_EQ(test, first, RMAP_KUNIT_BLOCKED);
+	KUNIT_EXPECT_EQ(test, second, RMAP_KUNIT_BLOCKED);
+	KUNIT_EXPECT_TRUE(test, ended);
+	KUNIT_EXPECT_PTR_EQ(test, walker->got, last);
+	KUNIT_EXPECT_FALSE(test, rwsem_is_locked(&middle->root->rwsem));
+	KUNIT_EXPECT_FALSE(test, rwsem_is_locked(&last->root->rwsem));
+	rmap_kunit_expect_unchanged(test, walker->folio, &walker->before);
+}
+
+#define WALK_MAX	8
+
+/**
+ * struct walk - A walk of a folio, and what it came across
+ * @rwc: its control, with an rmap_one and an arg already
+ * @skip: a process whose VMAs invalid_vma is to leave out
+ * @stop: whether rmap_one is to end the walk
+ * @folio: for a walk in a thread: the folio
+ * @visits: VMAs that rmap_one was called for
+ * @found: page table entries that map the folio
+ * @mm: the processes of the VMAs visited
+ */
+struct walk {
+	struct rmap_walk_control rwc;
+	struct mm_struct *skip;
+	bool stop;
+	struct folio *folio;
+	int visits;
+	int found;
+	struct mm_struct *mm[WALK_MAX];
+};
+
+static bool walk_one(struct folio *folio, struct vm_area_struct *vma,
+		     unsigned long addr, void *arg)
+{
+	DEFINE_FOLIO_VMA_WALK(pvmw, folio, vma, addr, 0);
+	struct walk *walk = arg;
+
+	if (walk->visits < WALK_MAX)
+		walk->mm[walk->visits] = vma->vm_mm;
+	walk->visits++;
+	while (page_vma_mapped_walk(&pvmw))
+		walk->found++;
+	return !walk->stop;
+}
+
+static bool walk_invalid_vma(struct vm_area_struct *vma, void *arg)
+{
+	struct walk *walk = arg;
+
+	return vma->vm_mm == walk->skip;
+}
+
+static int walk_done(struct folio *folio)
+{
+	return 1;
+}
+
+static struct walk *walk_alloc(struct kunit *test)
+{
+	struct walk *walk = kunit_kzalloc(test, sizeof(*walk), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, walk);
+	walk->rwc.rmap_one = walk_one;
+	walk->rwc.anon_lock = folio_lock_anon_vma_read;
+	walk->rwc.arg = walk;
+	return walk;
+}
+
+static void walk_run(struct walk *walk, struct folio *folio)
+{
+	walk->visits = 0;
+	walk->found = 0;
+	folio_lock(folio);
+	rmap_walk(folio, &walk->rwc);
+	folio_unlock(folio);
+}
+
+/* Each process that maps the folio is visited once, and none that does not. */
+static void walk_visits_each_process_once(struct kunit *test)
+{
+	struct walker *walker = walker_alloc(test);
+	struct rmap_kunit_child *child[3];
+	struct walk *walk = walk_alloc(test);
+	int i, j;
+
+	for (i = 0; i < ARRAY_SIZE(child); i++)
+		child[i] = rmap_kunit_fork(test, NULL, NULL);
+
+	walk_run(walk, walker->folio);
+	KUNIT_ASSERT_EQ(test, walk->visits, 4);
+	KUNIT_EXPECT_EQ(test, walk->found, 4);
+	for (i = 0; i < walk->visits; i++)
+		for (j = 0; j < i; j++)
+			KUNIT_EXPECT_PTR_NE(test, walk->mm[i], walk->mm[j]);
+
+	rmap_kunit_reap(test, child[1]);
+	walk_run(walk, walker->folio);
+	KUNIT_EXPECT_EQ(test, walk->visits, 3);
+	KUNIT_EXPECT_EQ(test, walk->found, 3);
+}
+
+/* A VMA that was split, and merged again, is found through the same anon_vma. */
+static void walk_finds_a_split_and_merged_vma(struct kunit *test)
+{
+	unsigned long area = rmap_kunit_mmap(test, 3);
+	unsigned long addr = area + PAGE_SIZE;
+	struct folio *folio = rmap_kunit_new_folio(test, addr, 1);
+	struct anon_vma *anon_vma = rmap_kunit_anon_vma(test, addr);
+	struct walk *walk = walk_alloc(test);
+	static const int advice[] = { MADV_DONTDUMP, MADV_DODUMP };
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(advice); i++) {
+		KUNIT_ASSERT_EQ(test, do_madvise(current->mm, addr, PAGE_SIZE,
+						 advice[i]), 0);
+		KUNIT_EXPECT_PTR_EQ(test, rmap_kunit_anon_vma(test, addr), anon_vma);
+		walk_run(walk, folio);
+		KUNIT_EXPECT_EQ(test, walk->visits, 1);
+		KUNIT_EXPECT_EQ(test, walk->found, 1);
+	}
+}
+
+static void walk_honours_invalid_vma(struct kunit *test)
+{
+	struct walker *walker = walker_alloc(test);
+	struct walk *walk = walk_alloc(test);
+
+	rmap_kunit_fork(test, NULL, NULL);
+	walk->rwc.invalid_vma = walk_invalid_vma;
+	walk->skip = current->mm;
+	walk_run(walk, walker->folio);
+	KUNIT_EXPECT_EQ(test, walk->visits, 1);
+	KUNIT_EXPECT_PTR_NE(test, walk->mm[0], current->mm);
+}
+
+static void walk_honours_rmap_one(struct kunit *test)
+{
+	struct walker *walker = walker_alloc(test);
+	struct walk *walk = walk_alloc(test);
+
+	rmap_kunit_fork(test, NULL, NULL);
+	walk->stop = true;
+	walk_run(walk, walker->folio);
+	KUNIT_EXPECT_EQ(test, walk->visits, 1);
+	KUNIT_EXPECT_FALSE(test, rwsem_is_locked(&walker->anon_vma->root->rwsem));
+}
+
+static void walk_honours_done(struct kunit *test)
+{
+	struct walker *walker = walker_alloc(test);
+	struct walk *walk = walk_alloc(test);
+
+	rmap_kunit_fork(test, NULL, NULL);
+	walk->rwc.done = walk_done;
+	walk_run(walk, walker->folio);
+	KUNIT_EXPECT_EQ(test, walk->visits, 1);
+}
+
+static void walk_locked_fn(void *data)
+{
+	struct walk *walk = data;
+
+	rmap_walk_locked(walk->folio, &walk->rwc);
+}
+
+/* rmap_walk_locked() leaves the root's rwsem to its caller, who may write. */
+static void walk_locked_takes_no_lock(struct kunit *test)
+{
+	struct walker *walker = walker_alloc(test);
+	struct walk *walk = walk_alloc(test);
+	enum rmap_kunit_outcome outcome;
+	struct rmap_kunit_thread *thread;
+
+	walk->folio = walker->folio;
+	thread = rmap_kunit_thread_create(test, walk_locked_fn, walk);
+	folio_lock(walker->folio);
+	anon_vma_lock_write(walker->anon_vma);
+	rmap_kunit_thread_start(thread);
+	outcome = rmap_kunit_settle_on_rwsem(thread, &walker->anon_vma->root->rwsem);
+	anon_vma_unlock_write(walker->anon_vma);
+	folio_unlock(walker->folio);
+
+	KUNIT_EXPECT_EQ(test, outcome, RMAP_KUNIT_DONE);
+	KUNIT_ASSERT_TRUE(test, rmap_kunit_thread_wait(thread));
+	KUNIT_EXPECT_EQ(test, walk->found, 1);
+	rmap_kunit_expect_unchanged(test, walker->folio, &walker->before);
+}
+
+static void walk_fn(void *data)
+{
+	struct walk *walk = data;
+
+	rmap_walk(walk->folio, &walk->rwc);
+}
+
+/* The folio is unmapped while a walk sleeps on the rwsem: it then finds nothing. */
+static void walk_finds_nothing_if_unmapped_meanwhile(struct kunit *test)
+{
+	struct walker *walker = walker_alloc(test);
+	struct walk *walk = walk_alloc(test);
+	enum rmap_kunit_outcome outcome;
+	struct rmap_kunit_thread *thread;
+	bool ended;
+	int err;
+
+	walk->folio = walker->folio;
+	thread = rmap_kunit_thread_create(test, walk_fn, walk);
+	folio_lock(walker->folio);
+	anon_vma_lock_write(walker->anon_vma);
+	rmap_kunit_thread_start(thread);
+	outcome = rmap_kunit_settle_on_rwsem(thread, &walker->anon_vma->root->rwsem);
+	err = do_madvise(current->mm, walker->addr, PAGE_SIZE, MADV_DONTNEED);
+	anon_vma_unlock_write(walker->anon_vma);
+	ended = rmap_kunit_thread_wait(thread);
+	folio_unlock(walker->folio);
+
+	KUNIT_EXPECT_EQ(test, outcome, RMAP_KUNIT_BLOCKED);
+	KUNIT_EXPECT_EQ(test, err, 0);
+	KUNIT_ASSERT_TRUE(test, ended);
+	KUNIT_EXPECT_EQ(test, walk->visits, 1);
+	KUNIT_EXPECT_EQ(test, walk->found, 0);
+	KUNIT_EXPECT_FALSE(test, rwsem_is_locked(&walker->anon_vma->root->rwsem));
+	KUNIT_EXPECT_EQ(test, atomic_read(&walker->anon_vma->refcount),
+			walker->before.anon_vma_refs);
+}
+
 static void call_lock_anon_vma_read(struct folio *folio)
 {
 	lock_anon_vma_read(folio);
@@ -378,10 +712,20 @@ static struct kunit_case rmap_test_cases[] = {
 	KUNIT_CASE(mapped_folio_gives_a_reference),
 	KUNIT_CASE(unmapped_folio_gives_null),
 	KUNIT_CASE(file_folio_gives_null),
+	KUNIT_CASE(never_mapped_folio_gives_null),
+	KUNIT_CASE(forked_copy_gives_the_childs_anon_vma),
 	KUNIT_CASE(try_lock_gives_up_on_contention),
 	KUNIT_CASE(try_lock_shares_with_readers),
 	KUNIT_CASE(sleeping_walker_gets_the_anon_vma),
 	KUNIT_CASE(sleeping_walker_follows_a_move),
+	KUNIT_CASE(sleeping_walker_follows_moves_in_a_row),
+	KUNIT_CASE(walk_visits_each_process_once),
+	KUNIT_CASE(walk_finds_a_split_and_merged_vma),
+	KUNIT_CASE(walk_honours_invalid_vma),
+	KUNIT_CASE(walk_honours_rmap_one),
+	KUNIT_CASE(walk_honours_done),
+	KUNIT_CASE(walk_locked_takes_no_lock),
+	KUNIT_CASE(walk_finds_nothing_if_unmapped_meanwhile),
 	KUNIT_CASE(lock_anon_vma_read_asserts_folio_lock),
 	KUNIT_CASE(get_anon_vma_asserts_folio_lock),
 	KUNIT_CASE(walk_asserts_folio_lock),

@@ -243,6 +243,225 @@ static void forked_page_is_refused(struct kunit *test)
 	move_expect_moved(test, move);
 }
 
+/* A page moves inside its VMA too, and back again. */
+static void page_moves_inside_a_vma_and_back(struct kunit *test)
+{
+	unsigned long area = rmap_kunit_mmap(test, 2);
+	struct move *move = move_alloc(test, area, area + PAGE_SIZE, PAGE_SIZE);
+	struct anon_vma *anon_vma = move->new;
+
+	move->folio = rmap_kunit_new_folio(test, move->src, MOVE_VALUE);
+	/* Registering the destination has split the VMA; the anon_vma is the same. */
+	move->old = rmap_kunit_anon_vma(test, move->src);
+	KUNIT_ASSERT_PTR_EQ(test, move->old, anon_vma);
+	rmap_kunit_uffd_register(test, move->uffd, area, 2 * PAGE_SIZE);
+
+	move_count_references(move);
+	move_set_request(move, PAGE_SIZE);
+	move_call(move);
+	move_expect_moved(test, move);
+
+	swap(move->src, move->dst);
+	move_count_references(move);
+	move_set_request(move, PAGE_SIZE);
+	move_call(move);
+	move_expect_moved(test, move);
+}
+
+/* The zero page: there is no folio to lock, and none to take along. */
+static void zero_page_moves(struct kunit *test)
+{
+	struct move *move = move_alloc(test, rmap_kunit_mmap(test, 1),
+				       rmap_kunit_mmap(test, 1), PAGE_SIZE);
+	u32 value;
+	pte_t pte;
+
+	KUNIT_ASSERT_EQ(test, get_user(value, (u32 __user *)move->src), 0);
+	pte = rmap_kunit_entry(test, move->src).pte;
+	KUNIT_ASSERT_TRUE(test, pte_present(pte) && is_zero_pfn(pte_pfn(pte)));
+
+	move_set_request(move, PAGE_SIZE);
+	move_call(move);
+	KUNIT_EXPECT_EQ(test, move->ret, 0);
+	KUNIT_EXPECT_EQ(test, move->req.move, PAGE_SIZE);
+	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->src));
+	pte = rmap_kunit_entry(test, move->dst).pte;
+	KUNIT_EXPECT_TRUE(test, pte_present(pte) && is_zero_pfn(pte_pfn(pte)));
+	KUNIT_EXPECT_FALSE(test, pte_write(pte));
+}
+
+/* What the ioctl must say to the request as it is, with nothing moved. */
+static void move_expect_refused(struct kunit *test, struct move *move, long err)
+{
+	long reported = move->req.move;
+
+	move_call(move);
+	KUNIT_EXPECT_EQ(test, move->ret, err);
+	KUNIT_EXPECT_TRUE(test, move->req.move == err || move->req.move == reported);
+	KUNIT_EXPECT_EQ(test, rmap_kunit_read(test, move->src), MOVE_VALUE);
+	KUNIT_EXPECT_PTR_EQ(test, folio_anon_vma(move->folio), move->old);
+	KUNIT_EXPECT_EQ(test, folio_ref_count(move->folio), move->folio_refs);
+	KUNIT_EXPECT_FALSE(test, folio_test_locked(move->folio));
+}
+
+/* A hole is refused unless holes are allowed; then it counts as moved. */
+static void hole_moves_if_allowed(struct kunit *test)
+{
+	struct move *move = move_alloc(test, rmap_kunit_mmap(test, 1),
+				       rmap_kunit_mmap(test, 1), PAGE_SIZE);
+
+	move_set_request(move, PAGE_SIZE);
+	move_call(move);
+	KUNIT_EXPECT_EQ(test, move->ret, -ENOENT);
+	KUNIT_EXPECT_EQ(test, move->req.move, -ENOENT);
+
+	move_set_request(move, PAGE_SIZE);
+	move->req.mode = UFFDIO_MOVE_MODE_ALLOW_SRC_HOLES;
+	move_call(move);
+	KUNIT_EXPECT_EQ(test, move->ret, 0);
+	KUNIT_EXPECT_EQ(test, move->req.move, PAGE_SIZE);
+	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->dst));
+}
+
+/* A call that meets a hole half way says how far it came. */
+static void half_a_move_reports_how_far_it_came(struct kunit *test)
+{
+	struct move *move = move_alloc(test, rmap_kunit_mmap(test, 3),
+				       rmap_kunit_mmap(test, 3), 3 * PAGE_SIZE);
+
+	rmap_kunit_write(test, move->src, MOVE_VALUE);
+	rmap_kunit_write(test, move->src + 2 * PAGE_SIZE, MOVE_VALUE);
+	move_set_request(move, 3 * PAGE_SIZE);
+	move_call(move);
+	KUNIT_EXPECT_EQ(test, move->ret, -EAGAIN);
+	KUNIT_EXPECT_EQ(test, move->req.move, PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, rmap_kunit_read(test, move->dst), MOVE_VALUE);
+	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->src));
+	KUNIT_EXPECT_EQ(test, rmap_kunit_read(test, move->src + 2 * PAGE_SIZE),
+			MOVE_VALUE);
+}
+
+static void present_destination_is_refused(struct kunit *test)
+{
+	struct move *move = move_page(test);
+	struct move *other = kunit_kzalloc(test, sizeof(*other), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, other);
+	*other = *move;
+	move_call(move);
+	move_expect_moved(test, move);
+
+	/* Another page to the same place. */
+	other->folio = rmap_kunit_new_folio(test, other->src, MOVE_VALUE);
+	move_count_references(other);
+	move_expect_refused(test, other, -EEXIST);
+	KUNIT_EXPECT_PTR_EQ(test, rmap_kunit_folio(test, move->dst), move->folio);
+}
+
+static void move_unpin(void *page)
+{
+	unpin_user_page(page);
+}
+
+/* A page that is pinned, for DMA say, stays where it is until it is unpinned. */
+static void pinned_page_is_refused(struct kunit *test)
+{
+	struct move *move = move_page(test);
+	struct page *page;
+
+	KUNIT_ASSERT_EQ(test, pin_user_pages_fast(move->src, 1, FOLL_WRITE, &page), 1);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, move_unpin, page), 0);
+	move_count_references(move);
+	move_expect_refused(test, move, -EBUSY);
+	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->dst));
+
+	kunit_release_action(test, move_unpin, page);
+	move_count_references(move);
+	move_set_request(move, move->len);
+	move_call(move);
+	move_expect_moved(test, move);
+}
+
+/* Ranges and modes that make no sense, each with a page that could be moved. */
+static void invalid_requests_are_refused(struct kunit *test)
+{
+	static const struct {
+		const char *what;
+		long dst, src, len;
+		u64 mode;
+	} cases[] = {
+		{ "empty range", 0, 0, -PAGE_SIZE, 0 },
+		{ "length not page aligned", 0, 0, 1, 0 },
+		{ "destination not page aligned", 1, 0, 0, 0 },
+		{ "source not page aligned", 0, 1, 0, 0 },
+		{ "range that wraps", 0, 0, -2 * PAGE_SIZE, 0 },
+		{ "range beyond the VMA", 0, 0, PAGE_SIZE, 0 },
+		{ "unknown mode", 0, 0, 0, 1ULL << 63 },
+	};
+	struct move *move = move_page(test);
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		move_set_request(move, move->len + cases[i].len);
+		move->req.dst += cases[i].dst;
+		move->req.src += cases[i].src;
+		move->req.mode = cases[i].mode;
+		kunit_info(test, "%s", cases[i].what);
+		move_expect_refused(test, move, -EINVAL);
+	}
+	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->dst));
+}
+
+/* Where there is no VMA, or one of another kind, nothing is moved to. */
+static void other_kinds_of_destination_are_refused(struct kunit *test)
+{
+	struct move *move = move_page(test);
+	unsigned long dst = rmap_kunit_mmap(test, 1);
+
+	/* Not registered. */
+	move_set_request(move, move->len);
+	move->req.dst = dst;
+	move_expect_refused(test, move, -EINVAL);
+
+	/* Registered with another userfaultfd. */
+	rmap_kunit_uffd_register(test, rmap_kunit_uffd_open(test), dst, PAGE_SIZE);
+	move_set_request(move, move->len);
+	move->req.dst = dst;
+	move_expect_refused(test, move, -EINVAL);
+
+	/* Shared memory. */
+	move_set_request(move, move->len);
+	move->req.dst = rmap_kunit_mmap_file(test);
+	rmap_kunit_uffd_register(test, move->uffd, move->req.dst, PAGE_SIZE);
+	move_expect_refused(test, move, -EINVAL);
+}
+
+static void bad_argument_is_refused(struct kunit *test)
+{
+	struct move *move = move_page(test);
+
+	/* A page that is mapped, but not accessible. */
+	KUNIT_EXPECT_EQ(test, vfs_ioctl(move->uffd, UFFDIO_MOVE,
+					move->arg + PAGE_SIZE), -EFAULT);
+	move_call(move);
+	move_expect_moved(test, move);
+}
+
+static void move_call_in_child(struct rmap_kunit_child *child)
+{
+	move_call(child->data);
+}
+
+/* A userfaultfd moves pages of the process that made it, and of no other. */
+static void other_process_is_refused(struct kunit *test)
+{
+	struct move *move = move_page(test);
+
+	rmap_kunit_fork(test, move_call_in_child, move);
+	KUNIT_EXPECT_EQ(test, move->ret, -EINVAL);
+	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->dst));
+}
+
 /* Make the move while the source root's rwsem is held; expect what comes of it. */
 static void move_with_root_held(struct kunit *test, struct move *move,
 				bool for_writing,
@@ -333,6 +552,141 @@ static void page_waits_for_the_folio_lock(struct kunit *test)
 static void thp_waits_for_the_folio_lock(struct kunit *test)
 {
 	move_with_folio_locked(test, move_thp(test));
+}
+
+/**
+ * struct open_walk - A walk that stays in rmap_one until it is let go
+ * @folio: the folio that is walked
+ * @inside: completed by the walk when it is inside
+ * @release: completed by the test to let it go
+ */
+struct open_walk {
+	struct folio *folio;
+	struct completion inside;
+	struct completion release;
+};
+
+static bool open_walk_one(struct folio *folio, struct vm_area_struct *vma,
+			  unsigned long addr, void *arg)
+{
+	struct open_walk *walk = arg;
+
+	complete(&walk->inside);
+	wait_for_completion_timeout(&walk->release, 30 * HZ);
+	return false;
+}
+
+static void open_walk_fn(void *data)
+{
+	struct open_walk *walk = data;
+	struct rmap_walk_control rwc = {
+		.rmap_one = open_walk_one,
+		.anon_lock = folio_lock_anon_vma_read,
+		.arg = walk,
+	};
+
+	folio_lock(walk->folio);
+	rmap_walk(walk->folio, &rwc);
+	folio_unlock(walk->folio);
+}
+
+/* A walk of one folio keeps that in place, and delays no other of its root. */
+static void walk_delays_its_own_folio_only(struct kunit *test)
+{
+	struct move *walked, *other;
+	struct rmap_kunit_thread *walker;
+	enum rmap_kunit_outcome walked_outcome, other_outcome;
+	unsigned long src = rmap_kunit_mmap(test, 2);
+	unsigned long dst = rmap_kunit_mmap(test, 2);
+	struct open_walk *walk;
+	unsigned long left;
+
+	rmap_kunit_needs_contract(test, RMAP_KUNIT_LOCKED);
+	walked = move_alloc(test, src, dst, PAGE_SIZE);
+	move_ready(test, walked, rmap_kunit_new_folio(test, src, MOVE_VALUE));
+	other = move_alloc(test, src + PAGE_SIZE,
+			   rmap_kunit_mmap(test, 1), PAGE_SIZE);
+	move_ready(test, other,
+		   rmap_kunit_new_folio(test, src + PAGE_SIZE, MOVE_VALUE));
+	KUNIT_ASSERT_PTR_EQ(test, walked->old, other->old);
+
+	walk = kunit_kzalloc(test, sizeof(*walk), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, walk);
+	init_completion(&walk->inside);
+	init_completion(&walk->release);
+	walk->folio = walked->folio;
+	walker = rmap_kunit_thread_create(test, open_walk_fn, walk);
+	rmap_kunit_thread_start(walker);
+	left = wait_for_completion_timeout(&walk->inside, 5 * HZ);
+
+	rmap_kunit_thread_start(walked->thread);
+	walked_outcome = rmap_kunit_settle_on_folio(walked->thread, walked->folio);
+	rmap_kunit_thread_start(other->thread);
+	other_outcome = rmap_kunit_settle_on_rwsem(other->thread,
+						   &other->old->root->rwsem);
+	complete(&walk->release);
+
+	KUNIT_EXPECT_GT(test, left, 0);
+	KUNIT_EXPECT_EQ(test, walked_outcome, RMAP_KUNIT_BLOCKED);
+	KUNIT_EXPECT_EQ(test, other_outcome, RMAP_KUNIT_DONE);
+	KUNIT_ASSERT_TRUE(test, rmap_kunit_thread_wait(walker));
+	KUNIT_ASSERT_TRUE(test, rmap_kunit_thread_wait(walked->thread));
+	KUNIT_ASSERT_TRUE(test, rmap_kunit_thread_wait(other->thread));
+	move_expect_moved(test, walked);
+	move_expect_moved(test, other);
+}
+
+#define MOVE_THREADS	4
+#define MOVE_PAGES	32
+
+static void move_pages_one_by_one(void *data)
+{
+	struct move *move = data;
+	unsigned long offset;
+
+	for (offset = 0; offset < move->len && !move->ret; offset += PAGE_SIZE) {
+		move_set_request(move, PAGE_SIZE);
+		move->req.src += offset;
+		move->req.dst += offset;
+		move_call(move);
+	}
+}
+
+/* Threads move distinct pages of one VMA at the same time; all arrive intact. */
+static void threads_move_distinct_pages(struct kunit *test)
+{
+	unsigned long len = MOVE_PAGES * PAGE_SIZE, i;
+	struct move *all = move_alloc(test,
+				      rmap_kunit_mmap(test, MOVE_THREADS * MOVE_PAGES),
+				      rmap_kunit_mmap(test, MOVE_THREADS * MOVE_PAGES),
+				      MOVE_THREADS * len);
+	struct move *part;
+
+	for (i = 0; i < MOVE_THREADS * MOVE_PAGES; i++)
+		rmap_kunit_write(test, all->src + i * PAGE_SIZE, i);
+
+	part = kunit_kcalloc(test, MOVE_THREADS, sizeof(*part), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, part);
+	for (i = 0; i < MOVE_THREADS; i++) {
+		part[i].src = all->src + i * len;
+		part[i].dst = all->dst + i * len;
+		part[i].len = len;
+		part[i].uffd = all->uffd;
+		part[i].arg = rmap_kunit_mmap(test, 1);
+		rmap_kunit_write(test, part[i].arg, 0);
+		part[i].thread = rmap_kunit_thread_create(test, move_pages_one_by_one,
+							  &part[i]);
+	}
+	for (i = 0; i < MOVE_THREADS; i++)
+		rmap_kunit_thread_start(part[i].thread);
+	for (i = 0; i < MOVE_THREADS; i++) {
+		KUNIT_ASSERT_TRUE(test, rmap_kunit_thread_wait(part[i].thread));
+		KUNIT_EXPECT_EQ(test, part[i].ret, 0);
+	}
+	for (i = 0; i < MOVE_THREADS * MOVE_PAGES; i++) {
+		KUNIT_ASSERT_TRUE(test, rmap_kunit_is_hole(test, all->src + i * PAGE_SIZE));
+		KUNIT_ASSERT_EQ(test, rmap_kunit_read(test, all->dst + i * PAGE_SIZE), i);
+	}
 }
 
 /*
@@ -464,7 +818,17 @@ static void migrating_thp_waits_on_its_pmd(struct kunit *test)
 static struct kunit_case userfaultfd_move_test_cases[] = {
 	KUNIT_CASE(page_moves_with_its_anon_vma),
 	KUNIT_CASE(thp_moves_whole_with_its_anon_vma),
+	KUNIT_CASE(page_moves_inside_a_vma_and_back),
+	KUNIT_CASE(zero_page_moves),
+	KUNIT_CASE(hole_moves_if_allowed),
+	KUNIT_CASE(half_a_move_reports_how_far_it_came),
 	KUNIT_CASE(forked_page_is_refused),
+	KUNIT_CASE(pinned_page_is_refused),
+	KUNIT_CASE(present_destination_is_refused),
+	KUNIT_CASE(invalid_requests_are_refused),
+	KUNIT_CASE(other_kinds_of_destination_are_refused),
+	KUNIT_CASE(bad_argument_is_refused),
+	KUNIT_CASE(other_process_is_refused),
 	KUNIT_CASE(page_moves_while_root_is_read_locked),
 	KUNIT_CASE(page_moves_while_root_is_write_locked),
 	KUNIT_CASE(thp_moves_while_root_is_read_locked),
@@ -473,6 +837,8 @@ static struct kunit_case userfaultfd_move_test_cases[] = {
 	KUNIT_CASE(thp_waits_while_root_is_read_locked),
 	KUNIT_CASE(page_waits_for_the_folio_lock),
 	KUNIT_CASE(thp_waits_for_the_folio_lock),
+	KUNIT_CASE(walk_delays_its_own_folio_only),
+	KUNIT_CASE(threads_move_distinct_pages),
 	KUNIT_CASE(unsplittable_thp_is_refused),
 	KUNIT_CASE(migrating_thp_waits_on_its_pmd),
 	{}
