@@ -395,7 +395,6 @@ static void invalid_requests_are_refused(struct kunit *test)
 		{ "destination not page aligned", 1, 0, 0, 0 },
 		{ "source not page aligned", 0, 1, 0, 0 },
 		{ "range that wraps", 0, 0, -2 * PAGE_SIZE, 0 },
-		{ "range beyond the VMA", 0, 0, PAGE_SIZE, 0 },
 		{ "unknown mode", 0, 0, 0, 1ULL << 63 },
 	};
 	struct move *move = move_page(test);
@@ -412,7 +411,27 @@ static void invalid_requests_are_refused(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->dst));
 }
 
-/* Where there is no VMA, or one of another kind, nothing is moved to. */
+/* A move may reach out of neither VMA, though the other is large enough. */
+static void ranges_beyond_a_vma_are_refused(struct kunit *test)
+{
+	struct move *move;
+	int src_pages;
+
+	for (src_pages = 1; src_pages <= 2; src_pages++) {
+		int dst_pages = 3 - src_pages;
+
+		move = move_alloc(test, rmap_kunit_mmap(test, src_pages),
+				  rmap_kunit_mmap(test, dst_pages),
+				  dst_pages * PAGE_SIZE);
+		move_ready(test, move,
+			   rmap_kunit_new_folio(test, move->src, MOVE_VALUE));
+		move_set_request(move, 2 * PAGE_SIZE);
+		move_expect_refused(test, move, -EINVAL);
+		KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->dst));
+	}
+}
+
+/* Memory that is not registered as it must be, or of another kind. */
 static void other_kinds_of_destination_are_refused(struct kunit *test)
 {
 	struct move *move = move_page(test);
@@ -826,6 +845,7 @@ static struct kunit_case userfaultfd_move_test_cases[] = {
 	KUNIT_CASE(pinned_page_is_refused),
 	KUNIT_CASE(present_destination_is_refused),
 	KUNIT_CASE(invalid_requests_are_refused),
+	KUNIT_CASE(ranges_beyond_a_vma_are_refused),
 	KUNIT_CASE(other_kinds_of_destination_are_refused),
 	KUNIT_CASE(bad_argument_is_refused),
 	KUNIT_CASE(other_process_is_refused),
