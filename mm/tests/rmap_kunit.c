@@ -223,7 +223,7 @@ static void forked_page_write(struct rmap_kunit_child *child)
 static void forked_copy_gives_the_childs_anon_vma(struct kunit *test)
 {
 	struct walker *walker = walker_alloc(test);
-	struct anon_vma *parents, *childs;
+	struct anon_vma *of_parent, *of_child;
 	struct forked_page *forked;
 
 	forked = kunit_kzalloc(test, sizeof(*forked), GFP_KERNEL);
@@ -234,17 +234,17 @@ static void forked_copy_gives_the_childs_anon_vma(struct kunit *test)
 	KUNIT_ASSERT_PTR_NE(test, forked->folio, walker->folio);
 
 	folio_lock(walker->folio);
-	parents = lock_anon_vma_read(walker->folio);
+	of_parent = lock_anon_vma_read(walker->folio);
 	folio_unlock(walker->folio);
 	folio_lock(forked->folio);
-	childs = lock_anon_vma_read(forked->folio);
+	of_child = lock_anon_vma_read(forked->folio);
 	folio_unlock(forked->folio);
 	folio_put(forked->folio);
 
-	KUNIT_EXPECT_PTR_EQ(test, parents, walker->anon_vma);
-	KUNIT_EXPECT_PTR_EQ(test, childs, forked->anon_vma);
-	KUNIT_ASSERT_PTR_NE(test, childs, parents);
-	KUNIT_EXPECT_PTR_EQ(test, childs->root, parents->root);
+	KUNIT_EXPECT_PTR_EQ(test, of_parent, walker->anon_vma);
+	KUNIT_EXPECT_PTR_EQ(test, of_child, forked->anon_vma);
+	KUNIT_ASSERT_PTR_NE(test, of_child, of_parent);
+	KUNIT_EXPECT_PTR_EQ(test, of_child->root, of_parent->root);
 }
 
 /* try_lock gives up on a contended root: it says so, and does not sleep. */
@@ -592,29 +592,39 @@ static void walk_fn(void *data)
 	rmap_walk(walk->folio, &walk->rwc);
 }
 
+static void unmap_fn(void *data)
+{
+	struct walker *walker = data;
+
+	do_madvise(current->mm, walker->addr, PAGE_SIZE, MADV_DONTNEED);
+}
+
 /* The folio is unmapped while a walk sleeps on the rwsem: it then finds nothing. */
 static void walk_finds_nothing_if_unmapped_meanwhile(struct kunit *test)
 {
 	struct walker *walker = walker_alloc(test);
 	struct walk *walk = walk_alloc(test);
+	struct rmap_kunit_thread *thread, *unmapper;
 	enum rmap_kunit_outcome outcome;
-	struct rmap_kunit_thread *thread;
-	bool ended;
-	int err;
+	bool unmapped, ended;
 
 	walk->folio = walker->folio;
 	thread = rmap_kunit_thread_create(test, walk_fn, walk);
+	/* The mmap_lock comes before the rwsem, which is held here. */
+	unmapper = rmap_kunit_thread_create(test, unmap_fn, walker);
 	folio_lock(walker->folio);
 	anon_vma_lock_write(walker->anon_vma);
 	rmap_kunit_thread_start(thread);
 	outcome = rmap_kunit_settle_on_rwsem(thread, &walker->anon_vma->root->rwsem);
-	err = do_madvise(current->mm, walker->addr, PAGE_SIZE, MADV_DONTNEED);
+	rmap_kunit_thread_start(unmapper);
+	rmap_kunit_thread_wait(unmapper);
+	unmapped = !folio_mapped(walker->folio);
 	anon_vma_unlock_write(walker->anon_vma);
 	ended = rmap_kunit_thread_wait(thread);
 	folio_unlock(walker->folio);
 
 	KUNIT_EXPECT_EQ(test, outcome, RMAP_KUNIT_BLOCKED);
-	KUNIT_EXPECT_EQ(test, err, 0);
+	KUNIT_EXPECT_TRUE(test, unmapped);
 	KUNIT_ASSERT_TRUE(test, ended);
 	KUNIT_EXPECT_EQ(test, walk->visits, 1);
 	KUNIT_EXPECT_EQ(test, walk->found, 0);
