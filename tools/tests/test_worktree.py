@@ -216,6 +216,13 @@ class UserTreeTest(Case):
             self.assertFalse((self.work.tree / name).exists(), name)
         self.assertEqual((self.work.tree / "mm/rmap.c").read_bytes(), b"A\n")
 
+    def test_a_gitignore_that_names_everything_is_not_obeyed(self) -> None:
+        write(self.user / ".gitignore", "*.o\n.*\n/vmlinux\n/*\n!/debian/\n")
+        self.work.sync(self.console)
+        self.assertTrue((self.work.tree / "mm/rmap.c").is_file())
+        for name in ("mm/rmap.o", ".config", "include/generated/x.h"):
+            self.assertFalse((self.work.tree / name).exists(), name)
+
     def test_a_change_with_an_old_time_is_seen_and_looks_new(self) -> None:
         write(self.user / "mm/util.c", "one\n")
         os.utime(self.user / "mm/util.c", ns=(OLD, OLD))
