@@ -277,6 +277,7 @@ static void zero_page_moves(struct kunit *test)
 	pte_t pte;
 
 	KUNIT_ASSERT_EQ(test, get_user(value, (u32 __user *)move->src), 0);
+	KUNIT_EXPECT_EQ(test, value, 0);
 	pte = rmap_kunit_entry(test, move->src).pte;
 	KUNIT_ASSERT_TRUE(test, pte_present(pte) && is_zero_pfn(pte_pfn(pte)));
 
