@@ -7,12 +7,14 @@
  * thread with the lock held, the other allocates memory when it fails.
  */
 #include <kunit/test.h>
+#include <linux/delay.h>
 #include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/mman.h>
 #include <linux/pagemap.h>
 #include <linux/panic.h>
 #include <linux/rmap.h>
+#include <linux/sched/mm.h>
 #include <linux/uaccess.h>
 
 #include "../internal.h"
@@ -28,6 +30,10 @@
  * @rwc: what folio_lock_anon_vma_read() gets
  * @got: what it returned
  * @read_locked: whether the root's rwsem was held then
+ * @detour: on a function that takes the rwsem, for what is to happen before
+ * @reached: completed when the detour is taken
+ * @go_on: completed by the test to let it go on
+ * @dst: the VMA that the detour moves the folio to
  */
 struct walker {
 	unsigned long addr;
@@ -38,6 +44,10 @@ struct walker {
 	struct rmap_walk_control rwc;
 	struct anon_vma *got;
 	bool read_locked;
+	struct rmap_kunit_probe detour;
+	struct completion reached;
+	struct completion go_on;
+	struct vm_area_struct *dst;
 };
 
 static void walker_fn(void *data)
@@ -62,6 +72,8 @@ static struct walker *walker_alloc(struct kunit *test)
 	walker->anon_vma = rmap_kunit_anon_vma(test, walker->addr);
 	walker->before = rmap_kunit_folio_state(walker->folio);
 	walker->thread = rmap_kunit_thread_create(test, walker_fn, walker);
+	init_completion(&walker->reached);
+	init_completion(&walker->go_on);
 	return walker;
 }
 
@@ -176,6 +188,23 @@ static void file_folio_gives_null(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, got);
 }
 
+/* Nor has a KSM folio, though it is anonymous: its reverse map is KSM's own. */
+static void ksm_folio_gives_null(struct kunit *test)
+{
+	unsigned long addr = rmap_kunit_mmap(test, 2);
+	struct folio *folio = rmap_kunit_new_ksm_folio(test, addr, 2);
+	struct anon_vma *locked, *got;
+
+	KUNIT_ASSERT_TRUE(test, folio_test_anon(folio));
+	folio_lock(folio);
+	locked = lock_anon_vma_read(folio);
+	got = get_anon_vma_of(folio);
+	folio_unlock(folio);
+
+	KUNIT_EXPECT_NULL(test, locked);
+	KUNIT_EXPECT_NULL(test, got);
+}
+
 /* Nor has a folio that was never mapped. */
 static void never_mapped_folio_gives_null(struct kunit *test)
 {
@@ -186,6 +215,28 @@ static void never_mapped_folio_gives_null(struct kunit *test)
 	folio_lock(folio);
 	locked = lock_anon_vma_read(folio);
 	got = get_anon_vma_of(folio);
+	folio_unlock(folio);
+	folio_put(folio);
+
+	KUNIT_EXPECT_NULL(test, locked);
+	KUNIT_EXPECT_NULL(test, got);
+}
+
+/*
+ * A folio keeps the address of its anon_vma when it is unmapped, and the anon_vma
+ * may be gone by then. Here, an address that nothing is at.
+ */
+static void stale_anon_vma_is_not_looked_at(struct kunit *test)
+{
+	struct folio *folio = folio_alloc(GFP_HIGHUSER, 0);
+	struct anon_vma *locked, *got;
+
+	KUNIT_ASSERT_NOT_NULL(test, folio);
+	folio_lock(folio);
+	folio->mapping = (void *)ZERO_SIZE_PTR + PAGE_MAPPING_ANON;
+	locked = lock_anon_vma_read(folio);
+	got = get_anon_vma_of(folio);
+	folio->mapping = NULL;
 	folio_unlock(folio);
 	folio_put(folio);
 
@@ -223,7 +274,7 @@ static void forked_page_write(struct rmap_kunit_child *child)
 static void forked_copy_gives_the_childs_anon_vma(struct kunit *test)
 {
 	struct walker *walker = walker_alloc(test);
-	struct anon_vma *of_parent, *of_child;
+	struct anon_vma *of_parent, *of_child, *got;
 	struct forked_page *forked;
 
 	forked = kunit_kzalloc(test, sizeof(*forked), GFP_KERNEL);
@@ -238,13 +289,46 @@ static void forked_copy_gives_the_childs_anon_vma(struct kunit *test)
 	folio_unlock(walker->folio);
 	folio_lock(forked->folio);
 	of_child = lock_anon_vma_read(forked->folio);
+	got = get_anon_vma_of(forked->folio);
 	folio_unlock(forked->folio);
 	folio_put(forked->folio);
 
 	KUNIT_EXPECT_PTR_EQ(test, of_parent, walker->anon_vma);
 	KUNIT_EXPECT_PTR_EQ(test, of_child, forked->anon_vma);
+	KUNIT_EXPECT_PTR_EQ(test, got, forked->anon_vma);
 	KUNIT_ASSERT_PTR_NE(test, of_child, of_parent);
 	KUNIT_EXPECT_PTR_EQ(test, of_child->root, of_parent->root);
+}
+
+/*
+ * A page of the parent's that was left to the child leads to the anon_vma of the
+ * child's VMA once the child has written to it, and not to their common root.
+ */
+static void page_left_to_a_child_gives_the_childs_anon_vma(struct kunit *test)
+{
+	struct walker *walker = walker_alloc(test);
+	struct rmap_kunit_child *child;
+	struct forked_page *forked;
+	struct anon_vma *got;
+
+	forked = kunit_kzalloc(test, sizeof(*forked), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, forked);
+	forked->addr = walker->addr;
+	child = rmap_kunit_fork(test, NULL, forked);
+	rmap_kunit_zap(test, walker->addr, PAGE_SIZE);
+	rmap_kunit_put_folio(test, walker->folio);
+	rmap_kunit_child_run(test, child, forked_page_write);
+	/* Written to in place: it was nobody else's any more. */
+	KUNIT_ASSERT_PTR_EQ(test, forked->folio, walker->folio);
+
+	folio_lock(forked->folio);
+	got = lock_anon_vma_read(forked->folio);
+	folio_unlock(forked->folio);
+	folio_put(forked->folio);
+
+	KUNIT_ASSERT_PTR_EQ(test, got, forked->anon_vma);
+	KUNIT_EXPECT_PTR_NE(test, got, walker->anon_vma);
+	KUNIT_EXPECT_PTR_EQ(test, got->root, walker->anon_vma->root);
 }
 
 /* try_lock gives up on a contended root: it says so, and does not sleep. */
@@ -406,6 +490,198 @@ static void sleeping_walker_follows_moves_in_a_row(struct kunit *test)
 	rmap_kunit_expect_unchanged(test, walker->folio, &walker->before);
 }
 
+static void unmap_fn(void *data)
+{
+	struct walker *walker = data;
+
+	do_madvise(current->mm, walker->addr, PAGE_SIZE, MADV_DONTNEED);
+}
+
+static void munmap_fn(void *data)
+{
+	struct walker *walker = data;
+
+	vm_munmap(walker->addr, PAGE_SIZE);
+}
+
+/* Have the walker take a detour where it calls @symbol for its root's rwsem. */
+static void walker_detour(struct kunit *test, struct walker *walker,
+			  const char *symbol, void *detour)
+{
+	walker->detour.task = walker->thread->task;
+	walker->detour.value = &walker->anon_vma->root->rwsem;
+	walker->detour.detour = detour;
+	rmap_kunit_probe(test, &walker->detour, symbol);
+}
+
+/* In an RCU read-side section: it cannot sleep until the folio is unmapped. */
+static int trylock_when_unmapped(struct rw_semaphore *rwsem)
+{
+	struct walker *walker = rmap_kunit_thread_data();
+	int ms;
+
+	complete(&walker->reached);
+	for (ms = 0; folio_mapped(walker->folio) && ms < 2000; ms++)
+		mdelay(1);
+	return down_read_trylock(rwsem);
+}
+
+static void down_read_when_let_go(struct rw_semaphore *rwsem)
+{
+	struct walker *walker = rmap_kunit_thread_data();
+
+	complete(&walker->reached);
+	wait_for_completion_timeout(&walker->go_on, 5 * HZ);
+	down_read(rwsem);
+}
+
+static int trylock_after_a_move(struct rw_semaphore *rwsem)
+{
+	struct walker *walker = rmap_kunit_thread_data();
+
+	/* As UFFDIO_MOVE does under contract revalidate; the test has the rest. */
+	if (down_write_trylock(rwsem)) {
+		folio_move_anon_rmap(walker->folio, walker->dst);
+		up_write(rwsem);
+	}
+	return down_read_trylock(rwsem);
+}
+
+/*
+ * Unmap the folio while the walker is about to try the rwsem, which the test
+ * holds for writing or not. The walker notices, and does not wait.
+ */
+static void expect_null_if_unmapped(struct kunit *test, bool contended)
+{
+	struct walker *walker = walker_alloc(test);
+	struct rmap_kunit_thread *unmapper;
+	enum rmap_kunit_outcome outcome;
+	unsigned long reached;
+
+	if (num_online_cpus() < 2)
+		kunit_skip(test, "needs two CPUs");
+	walker_detour(test, walker, "down_read_trylock", trylock_when_unmapped);
+	unmapper = rmap_kunit_thread_create(test, unmap_fn, walker);
+
+	folio_lock(walker->folio);
+	if (contended)
+		anon_vma_lock_write(walker->anon_vma);
+	rmap_kunit_thread_start(walker->thread);
+	reached = wait_for_completion_timeout(&walker->reached, 5 * HZ);
+	rmap_kunit_thread_start(unmapper);
+	outcome = rmap_kunit_settle_on_rwsem(walker->thread,
+					     &walker->anon_vma->root->rwsem);
+	if (contended)
+		anon_vma_unlock_write(walker->anon_vma);
+	folio_unlock(walker->folio);
+
+	KUNIT_EXPECT_GT(test, reached, 0);
+	KUNIT_EXPECT_EQ(test, outcome, RMAP_KUNIT_DONE);
+	KUNIT_ASSERT_TRUE(test, rmap_kunit_thread_wait(unmapper));
+	KUNIT_ASSERT_TRUE(test, rmap_kunit_thread_wait(walker->thread));
+	KUNIT_ASSERT_FALSE(test, folio_mapped(walker->folio));
+	KUNIT_EXPECT_NULL(test, walker->got);
+	walker->before.refs--;
+	walker->before.mapcount--;
+	rmap_kunit_expect_unchanged(test, walker->folio, &walker->before);
+}
+
+static void unmapped_before_the_trylock_gives_null(struct kunit *test)
+{
+	expect_null_if_unmapped(test, false);
+}
+
+static void unmapped_before_it_would_sleep_gives_null(struct kunit *test)
+{
+	expect_null_if_unmapped(test, true);
+}
+
+/*
+ * The last VMA goes away after the walker has taken its reference, and before it
+ * gets the rwsem: the reference is what keeps the anon_vma, which is freed once.
+ */
+static void last_vma_gone_before_the_rwsem_gives_null(struct kunit *test)
+{
+	struct walker *walker = walker_alloc(test);
+	struct rmap_kunit_thread *unmapper;
+	struct rmap_kunit_probe *freed;
+	int refs, freed_before;
+	unsigned long reached;
+	bool gone, ended;
+
+	walker_detour(test, walker, "down_read", down_read_when_let_go);
+	unmapper = rmap_kunit_thread_create(test, munmap_fn, walker);
+	freed = kunit_kzalloc(test, sizeof(*freed), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, freed);
+	freed->arg = 1;
+	freed->value = walker->anon_vma;
+	rmap_kunit_probe(test, freed, "kmem_cache_free");
+
+	folio_lock(walker->folio);
+	anon_vma_lock_write(walker->anon_vma);
+	rmap_kunit_thread_start(walker->thread);
+	reached = wait_for_completion_timeout(&walker->reached, 5 * HZ);
+	anon_vma_unlock_write(walker->anon_vma);
+	rmap_kunit_thread_start(unmapper);
+	gone = rmap_kunit_thread_wait(unmapper);
+	refs = atomic_read(&walker->anon_vma->refcount);
+	freed_before = freed->hits;
+	complete(&walker->go_on);
+	ended = rmap_kunit_thread_wait(walker->thread);
+	folio_unlock(walker->folio);
+
+	KUNIT_EXPECT_GT(test, reached, 0);
+	KUNIT_EXPECT_TRUE(test, gone);
+	KUNIT_EXPECT_EQ(test, refs, 1);
+	KUNIT_EXPECT_EQ(test, freed_before, 0);
+	KUNIT_ASSERT_TRUE(test, ended);
+	KUNIT_EXPECT_NULL(test, walker->got);
+	KUNIT_EXPECT_EQ(test, freed->hits, 1);
+}
+
+/*
+ * Contract revalidate: the folio goes to another root between the walker's look
+ * at folio->mapping and its trylock, which succeeds. It must end on the new one.
+ */
+static void trylock_follows_a_move(struct kunit *test)
+{
+	struct rmap_kunit_probe *second;
+	struct walker *walker;
+	struct anon_vma *new;
+	unsigned long dst;
+	bool ended;
+
+	rmap_kunit_needs_contract(test, RMAP_KUNIT_REVALIDATE);
+	walker = walker_alloc(test);
+	dst = rmap_kunit_mmap(test, 1);
+	rmap_kunit_write(test, dst, 2);
+	new = rmap_kunit_anon_vma(test, dst);
+	walker_detour(test, walker, "down_read_trylock", trylock_after_a_move);
+	second = kunit_kzalloc(test, sizeof(*second), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, second);
+	second->task = walker->thread->task;
+	second->value = &new->root->rwsem;
+	rmap_kunit_probe(test, second, "down_read_trylock");
+
+	mmap_read_lock(current->mm);
+	folio_lock(walker->folio);
+	walker->dst = vma_lookup(current->mm, dst);
+	rmap_kunit_thread_start(walker->thread);
+	ended = rmap_kunit_thread_wait(walker->thread);
+	folio_move_anon_rmap(walker->folio, vma_lookup(current->mm, walker->addr));
+	folio_unlock(walker->folio);
+	mmap_read_unlock(current->mm);
+
+	KUNIT_ASSERT_TRUE(test, ended);
+	/* The detour's own trylock is the second one for the old root. */
+	KUNIT_EXPECT_EQ(test, walker->detour.hits, 2);
+	KUNIT_EXPECT_EQ(test, second->hits, 1);
+	KUNIT_EXPECT_PTR_EQ(test, walker->got, new);
+	KUNIT_EXPECT_TRUE(test, walker->read_locked);
+	KUNIT_EXPECT_FALSE(test, rwsem_is_locked(&new->root->rwsem));
+	rmap_kunit_expect_unchanged(test, walker->folio, &walker->before);
+}
+
 #define WALK_MAX	8
 
 /**
@@ -416,6 +692,7 @@ static void sleeping_walker_follows_moves_in_a_row(struct kunit *test)
  * @folio: for a walk in a thread: the folio
  * @visits: VMAs that rmap_one was called for
  * @found: page table entries that map the folio
+ * @addr: where the last VMA visited has the folio
  * @mm: the processes of the VMAs visited
  */
 struct walk {
@@ -425,6 +702,7 @@ struct walk {
 	struct folio *folio;
 	int visits;
 	int found;
+	unsigned long addr;
 	struct mm_struct *mm[WALK_MAX];
 };
 
@@ -437,6 +715,7 @@ static bool walk_one(struct folio *folio, struct vm_area_struct *vma,
 	if (walk->visits < WALK_MAX)
 		walk->mm[walk->visits] = vma->vm_mm;
 	walk->visits++;
+	walk->addr = addr;
 	while (page_vma_mapped_walk(&pvmw))
 		walk->found++;
 	return !walk->stop;
@@ -519,6 +798,96 @@ static void walk_finds_a_split_and_merged_vma(struct kunit *test)
 	}
 }
 
+/* A VMA that mremap() has moved leads to the same anon_vma, at its new place. */
+static void walk_finds_a_vma_moved_by_mremap(struct kunit *test)
+{
+	unsigned long addr = rmap_kunit_mmap(test, 1), new;
+	struct folio *folio = rmap_kunit_new_folio(test, addr, 1);
+	struct walk *walk = walk_alloc(test);
+	struct anon_vma *got;
+
+	new = rmap_kunit_mremap(test, addr, 1);
+	folio_lock(folio);
+	got = lock_anon_vma_read(folio);
+	folio_unlock(folio);
+
+	KUNIT_EXPECT_PTR_EQ(test, got, rmap_kunit_anon_vma(test, new));
+	walk_run(walk, folio);
+	KUNIT_EXPECT_EQ(test, walk->visits, 1);
+	KUNIT_EXPECT_EQ(test, walk->found, 1);
+	KUNIT_EXPECT_EQ(test, walk->addr, new);
+}
+
+static void munmap_in_child(struct rmap_kunit_child *child)
+{
+	struct walker *walker = child->data;
+
+	vm_munmap(walker->addr, PAGE_SIZE);
+}
+
+/* A process that has unmapped the memory is not visited any more. */
+static void walk_leaves_out_who_unmapped(struct kunit *test)
+{
+	struct walker *walker = walker_alloc(test);
+	struct rmap_kunit_child *child[3];
+	struct walk *walk = walk_alloc(test);
+	struct mm_struct *mm;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(child); i++)
+		child[i] = rmap_kunit_fork(test, i == 1 ? munmap_in_child : NULL,
+					   walker);
+	mm = get_task_mm(child[1]->task);
+	KUNIT_ASSERT_NOT_NULL(test, mm);
+	mmput(mm);
+
+	walk_run(walk, walker->folio);
+	KUNIT_ASSERT_EQ(test, walk->visits, 3);
+	KUNIT_EXPECT_EQ(test, walk->found, 3);
+	for (i = 0; i < walk->visits; i++)
+		KUNIT_EXPECT_PTR_NE(test, walk->mm[i], mm);
+}
+
+/* A huge page leads to its VMA's anon_vma; so does each page of it after a split. */
+static void thp_and_its_pages_give_their_anon_vma(struct kunit *test)
+{
+	unsigned long area = rmap_kunit_mmap_thp(test);
+	const unsigned long offsets[] = { 0, PAGE_SIZE, PMD_SIZE - PAGE_SIZE };
+	struct folio *thp = rmap_kunit_new_thp(test, area, 1), *page;
+	struct anon_vma *anon_vma = rmap_kunit_anon_vma(test, area);
+	struct walk *walk = walk_alloc(test);
+	struct anon_vma *of_thp, *of_page;
+	int i, err;
+
+	walk_run(walk, thp);
+	KUNIT_EXPECT_EQ(test, walk->visits, 1);
+	KUNIT_EXPECT_EQ(test, walk->found, 1);
+	KUNIT_EXPECT_EQ(test, walk->addr, area);
+
+	/* A page of zeroes could become the zero page. */
+	for (i = 0; i < ARRAY_SIZE(offsets); i++)
+		rmap_kunit_write(test, area + offsets[i], 1);
+	folio_lock(thp);
+	of_thp = lock_anon_vma_read(thp);
+	err = split_folio(thp);
+	folio_unlock(thp);
+	KUNIT_EXPECT_PTR_EQ(test, of_thp, anon_vma);
+	KUNIT_ASSERT_EQ(test, err, 0);
+
+	for (i = 0; i < ARRAY_SIZE(offsets); i++) {
+		page = rmap_kunit_folio(test, area + offsets[i]);
+		KUNIT_ASSERT_FALSE(test, folio_test_large(page));
+		folio_lock(page);
+		of_page = lock_anon_vma_read(page);
+		folio_unlock(page);
+		KUNIT_EXPECT_PTR_EQ(test, of_page, anon_vma);
+		walk_run(walk, page);
+		KUNIT_EXPECT_EQ(test, walk->visits, 1);
+		KUNIT_EXPECT_EQ(test, walk->found, 1);
+		KUNIT_EXPECT_EQ(test, walk->addr, area + offsets[i]);
+	}
+}
+
 static void walk_honours_invalid_vma(struct kunit *test)
 {
 	struct walker *walker = walker_alloc(test);
@@ -590,13 +959,6 @@ static void walk_fn(void *data)
 	struct walk *walk = data;
 
 	rmap_walk(walk->folio, &walk->rwc);
-}
-
-static void unmap_fn(void *data)
-{
-	struct walker *walker = data;
-
-	do_madvise(current->mm, walker->addr, PAGE_SIZE, MADV_DONTNEED);
 }
 
 /* The folio is unmapped while a walk sleeps on the rwsem: it then finds nothing. */
@@ -722,15 +1084,25 @@ static struct kunit_case rmap_test_cases[] = {
 	KUNIT_CASE(mapped_folio_gives_a_reference),
 	KUNIT_CASE(unmapped_folio_gives_null),
 	KUNIT_CASE(file_folio_gives_null),
+	KUNIT_CASE(ksm_folio_gives_null),
 	KUNIT_CASE(never_mapped_folio_gives_null),
+	KUNIT_CASE(stale_anon_vma_is_not_looked_at),
 	KUNIT_CASE(forked_copy_gives_the_childs_anon_vma),
+	KUNIT_CASE(page_left_to_a_child_gives_the_childs_anon_vma),
 	KUNIT_CASE(try_lock_gives_up_on_contention),
 	KUNIT_CASE(try_lock_shares_with_readers),
 	KUNIT_CASE(sleeping_walker_gets_the_anon_vma),
 	KUNIT_CASE(sleeping_walker_follows_a_move),
 	KUNIT_CASE(sleeping_walker_follows_moves_in_a_row),
+	KUNIT_CASE(unmapped_before_the_trylock_gives_null),
+	KUNIT_CASE(unmapped_before_it_would_sleep_gives_null),
+	KUNIT_CASE(last_vma_gone_before_the_rwsem_gives_null),
+	KUNIT_CASE(trylock_follows_a_move),
 	KUNIT_CASE(walk_visits_each_process_once),
 	KUNIT_CASE(walk_finds_a_split_and_merged_vma),
+	KUNIT_CASE(walk_finds_a_vma_moved_by_mremap),
+	KUNIT_CASE(walk_leaves_out_who_unmapped),
+	KUNIT_CASE(thp_and_its_pages_give_their_anon_vma),
 	KUNIT_CASE(walk_honours_invalid_vma),
 	KUNIT_CASE(walk_honours_rmap_one),
 	KUNIT_CASE(walk_honours_done),

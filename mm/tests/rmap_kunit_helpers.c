@@ -10,7 +10,10 @@
 #include <linux/fdtable.h>
 #include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/kdev_t.h>
 #include <linux/kthread.h>
+#include <linux/memcontrol.h>
+#include <linux/major.h>
 #include <linux/mman.h>
 #include <linux/mount.h>
 #include <linux/pagemap.h>
@@ -18,16 +21,56 @@
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
-#include <linux/shmem_fs.h>
 #include <linux/swap.h>
+#include <linux/swapops.h>
 #include <linux/uaccess.h>
 #include <uapi/linux/userfaultfd.h>
+#include <asm/unistd.h>
+#ifdef CONFIG_UML
+#include <sysdep/syscalls.h>
+#else
+#include <asm/syscall.h>
+#endif
 
 #include "../internal.h"
+#include "rmap_kunit_compat.h"
 #include "rmap_kunit_helpers.h"
 
 #undef MODULE_PARAM_PREFIX
 #define MODULE_PARAM_PREFIX "rmap_kunit."
+
+/*
+ * System calls that have no function for callers inside the kernel. What they
+ * take and return is the same on every kernel.
+ */
+static long rmap_kunit_syscall(unsigned int nr, unsigned long a, unsigned long b,
+			       unsigned long c, unsigned long d)
+{
+#if defined(CONFIG_UML)
+	long (*call)(unsigned long a, unsigned long b, unsigned long c,
+		     unsigned long d, unsigned long e, unsigned long f);
+
+	call = (void *)sys_call_table[nr];
+	return call(a, b, c, d, 0, 0);
+#elif defined(CONFIG_X86_64)
+	struct pt_regs regs = { .di = a, .si = b, .dx = c, .r10 = d };
+
+	return x64_sys_call(&regs, nr);
+#elif defined(CONFIG_ARM64)
+	struct pt_regs regs = { .regs = { a, b, c, d } };
+
+	return sys_call_table[nr](&regs);
+#else
+	return -EOPNOTSUPP;
+#endif
+}
+
+static void rmap_kunit_needs_syscalls(struct kunit *test)
+{
+	if (!IS_ENABLED(CONFIG_UML) && !IS_ENABLED(CONFIG_X86_64) &&
+	    !IS_ENABLED(CONFIG_ARM64))
+		kunit_skip(test, "needs system calls, so UML, x86_64 or arm64");
+}
 
 /* No healthy kernel needs this long for anything that a test waits for. */
 #define RMAP_KUNIT_TIMEOUT_MS	5000
@@ -51,6 +94,22 @@ int rmap_kunit_suite_init(struct kunit_suite *suite)
 	return -EINVAL;
 }
 
+static const char *rmap_kunit_contract_name(enum rmap_kunit_contract contract)
+{
+	return contract == RMAP_KUNIT_LOCKED ? "locked" : "revalidate";
+}
+
+/**
+ * rmap_kunit_has_contract() - Is the kernel held to this contract?
+ * @asked: the contract
+ *
+ * Return: true if it is.
+ */
+bool rmap_kunit_has_contract(enum rmap_kunit_contract asked)
+{
+	return !strcmp(contract, rmap_kunit_contract_name(asked));
+}
+
 /**
  * rmap_kunit_needs_contract() - Skip a test that is about the other contract
  * @test: the test
@@ -59,10 +118,9 @@ int rmap_kunit_suite_init(struct kunit_suite *suite)
 void rmap_kunit_needs_contract(struct kunit *test,
 			       enum rmap_kunit_contract needed)
 {
-	const char *name = needed == RMAP_KUNIT_LOCKED ? "locked" : "revalidate";
-
-	if (strcmp(contract, name))
-		kunit_skip(test, "holds for rmap_kunit.contract=%s only", name);
+	if (!rmap_kunit_has_contract(needed))
+		kunit_skip(test, "holds for rmap_kunit.contract=%s only",
+			   rmap_kunit_contract_name(needed));
 }
 
 /*
@@ -129,15 +187,35 @@ unsigned long rmap_kunit_mmap(struct kunit *test, unsigned long nr_pages)
 }
 
 /**
- * rmap_kunit_mmap_thp() - Map private anonymous memory for one huge page
+ * rmap_kunit_mmap_far() - Map one page that shares no page table with other memory
  * @test: the test
  *
- * As rmap_kunit_mmap(), but the area is as large as a PMD maps, aligned to that,
- * and asks for huge pages. Skips the test if the kernel has none.
+ * As rmap_kunit_mmap(), but nothing else is mapped in the range of the PUD.
+ *
+ * Return: the address of the page.
+ */
+unsigned long rmap_kunit_mmap_far(struct kunit *test)
+{
+	unsigned long room;
+
+	room = rmap_kunit_vm_mmap(test, NULL, 0, 4 * PUD_SIZE, PROT_NONE,
+				  MAP_ANONYMOUS | MAP_PRIVATE);
+	return rmap_kunit_vm_mmap(test, NULL, ALIGN(room + PUD_SIZE, PUD_SIZE),
+				  PAGE_SIZE, PROT_READ | PROT_WRITE,
+				  MAP_ANONYMOUS | MAP_PRIVATE | MAP_FIXED);
+}
+
+/**
+ * rmap_kunit_mmap_thps() - Map private anonymous memory for huge pages
+ * @test: the test
+ * @nr: number of huge pages
+ *
+ * As rmap_kunit_mmap(), but the area is aligned for huge pages, and asks for them.
+ * Skips the test if the kernel has none.
  *
  * Return: the address of the area.
  */
-unsigned long rmap_kunit_mmap_thp(struct kunit *test)
+unsigned long rmap_kunit_mmap_thps(struct kunit *test, unsigned long nr)
 {
 #ifdef CONFIG_TRANSPARENT_HUGEPAGE
 	unsigned long addr;
@@ -145,8 +223,8 @@ unsigned long rmap_kunit_mmap_thp(struct kunit *test)
 	if (!has_transparent_hugepage())
 		kunit_skip(test, "no huge pages on this machine");
 
-	addr = rmap_kunit_mmap_aligned(test, HPAGE_PMD_SIZE, HPAGE_PMD_SIZE);
-	KUNIT_ASSERT_EQ(test, do_madvise(current->mm, addr, HPAGE_PMD_SIZE,
+	addr = rmap_kunit_mmap_aligned(test, nr * HPAGE_PMD_SIZE, HPAGE_PMD_SIZE);
+	KUNIT_ASSERT_EQ(test, do_madvise(current->mm, addr, nr * HPAGE_PMD_SIZE,
 					 MADV_HUGEPAGE), 0);
 	return addr;
 #else
@@ -154,10 +232,90 @@ unsigned long rmap_kunit_mmap_thp(struct kunit *test)
 #endif
 }
 
+/**
+ * rmap_kunit_mmap_thp() - Map private anonymous memory for one huge page
+ * @test: the test
+ *
+ * Return: the address of the area, as of rmap_kunit_mmap_thps().
+ */
+unsigned long rmap_kunit_mmap_thp(struct kunit *test)
+{
+	return rmap_kunit_mmap_thps(test, 1);
+}
+
+/**
+ * rmap_kunit_mprotect() - Change the protection of memory
+ * @test: the test
+ * @addr: user address, page aligned
+ * @len: length in bytes
+ * @prot: PROT_READ and the like
+ */
+void rmap_kunit_mprotect(struct kunit *test, unsigned long addr,
+			 unsigned long len, unsigned long prot)
+{
+	rmap_kunit_needs_syscalls(test);
+	KUNIT_ASSERT_EQ(test, rmap_kunit_syscall(__NR_mprotect, addr, len, prot, 0), 0);
+}
+
+/**
+ * rmap_kunit_mlock() - Lock memory, faulting it in
+ * @test: the test
+ * @addr: user address, page aligned
+ * @len: length in bytes
+ */
+void rmap_kunit_mlock(struct kunit *test, unsigned long addr, unsigned long len)
+{
+	rmap_kunit_needs_syscalls(test);
+	KUNIT_ASSERT_EQ(test, rmap_kunit_syscall(__NR_mlock, addr, len, 0, 0), 0);
+}
+
+/**
+ * rmap_kunit_mremap() - Grow a mapping, which moves it
+ * @test: the test
+ * @addr: user address, from rmap_kunit_mmap(): there is no room behind it
+ * @nr_pages: number of pages mapped there; one is added
+ *
+ * Return: the new address.
+ */
+unsigned long rmap_kunit_mremap(struct kunit *test, unsigned long addr,
+				unsigned long nr_pages)
+{
+	long ret;
+
+	rmap_kunit_needs_syscalls(test);
+	ret = rmap_kunit_syscall(__NR_mremap, addr, nr_pages * PAGE_SIZE,
+				 (nr_pages + 1) * PAGE_SIZE, MREMAP_MAYMOVE);
+	KUNIT_ASSERT_FALSE_MSG(test, IS_ERR_VALUE(ret), "mremap: %ld", ret);
+	KUNIT_ASSERT_NE(test, ret, addr);
+	return ret;
+}
+
+/* A string in user memory, for system calls. */
+static unsigned long rmap_kunit_string(struct kunit *test, const char *string)
+{
+	unsigned long addr = rmap_kunit_mmap(test, 1);
+
+	KUNIT_ASSERT_EQ(test, copy_to_user((void __user *)addr, string,
+					   strlen(string) + 1), 0);
+	return addr;
+}
+
 static void rmap_kunit_fput(void *file)
 {
 	/* fput() could put it off until after an unmount. */
 	__fput_sync(file);
+}
+
+static unsigned long rmap_kunit_mmap_file_as(struct kunit *test,
+					     unsigned long flags)
+{
+	struct file *file = rmap_kunit_shmem_file("rmap_kunit", PAGE_SIZE);
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, rmap_kunit_fput,
+							file), 0);
+	return rmap_kunit_vm_mmap(test, file, 0, PAGE_SIZE,
+				  PROT_READ | PROT_WRITE, flags);
 }
 
 /**
@@ -168,13 +326,18 @@ static void rmap_kunit_fput(void *file)
  */
 unsigned long rmap_kunit_mmap_file(struct kunit *test)
 {
-	struct file *file = shmem_kernel_file_setup("rmap_kunit", PAGE_SIZE, 0);
+	return rmap_kunit_mmap_file_as(test, MAP_SHARED);
+}
 
-	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
-	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, rmap_kunit_fput,
-							file), 0);
-	return rmap_kunit_vm_mmap(test, file, 0, PAGE_SIZE,
-				  PROT_READ | PROT_WRITE, MAP_SHARED);
+/**
+ * rmap_kunit_mmap_private_file() - Map one page of a file, private
+ * @test: the test
+ *
+ * Return: the address of the page, which is readable and writable.
+ */
+unsigned long rmap_kunit_mmap_private_file(struct kunit *test)
+{
+	return rmap_kunit_mmap_file_as(test, MAP_PRIVATE);
 }
 
 /**
@@ -270,6 +433,68 @@ struct folio *rmap_kunit_new_thp(struct kunit *test, unsigned long addr,
 	return folio;
 }
 
+static void rmap_kunit_ksm_stop(void *run)
+{
+	loff_t pos = 0;
+
+	/* Waits until the scan has come to its end. */
+	kernel_write(run, "0", 1, &pos);
+}
+
+static bool rmap_kunit_is_ksm(struct kunit *test, unsigned long addr, int nr_pages)
+{
+	struct folio *folio = rmap_kunit_folio(test, addr);
+	bool merged = folio_test_ksm(folio) && folio_mapcount(folio) == nr_pages;
+
+	rmap_kunit_put_folio(test, folio);
+	return merged;
+}
+
+/**
+ * rmap_kunit_new_ksm_folio() - Have KSM merge equal pages into one folio
+ * @test: the test
+ * @addr: user address of the first page
+ * @nr_pages: number of pages, at least two
+ *
+ * They hold what no other test's have: nothing else is merged with them.
+ *
+ * Skips the test if the kernel has no KSM.
+ *
+ * Return: the folio, which is mapped in place of each page, with a reference
+ * that is dropped when the test ends.
+ */
+struct folio *rmap_kunit_new_ksm_folio(struct kunit *test, unsigned long addr,
+				       int nr_pages)
+{
+	unsigned long end = jiffies + msecs_to_jiffies(RMAP_KUNIT_TIMEOUT_MS);
+	static u32 value = 0x6b736d00;
+	struct file *run;
+	loff_t pos = 0;
+	int i;
+
+	if (!IS_ENABLED(CONFIG_KSM))
+		kunit_skip(test, "needs CONFIG_KSM");
+
+	value++;
+	for (i = 0; i < nr_pages; i++)
+		rmap_kunit_write(test, addr + i * PAGE_SIZE, value);
+	KUNIT_ASSERT_EQ(test, do_madvise(current->mm, addr, nr_pages * PAGE_SIZE,
+					 MADV_MERGEABLE), 0);
+	rmap_kunit_set(test, "sysfs", "kernel/mm/ksm/sleep_millisecs", "1");
+	run = rmap_kunit_open(test, "sysfs", "kernel/mm/ksm/run", O_RDWR);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, rmap_kunit_ksm_stop,
+							run), 0);
+	KUNIT_ASSERT_EQ(test, kernel_write(run, "1", 1, &pos), 1);
+	while (!rmap_kunit_is_ksm(test, addr, nr_pages)) {
+		KUNIT_ASSERT_TRUE_MSG(test, time_before(jiffies, end),
+				      "KSM does not merge the pages");
+		schedule_timeout_uninterruptible(1);
+	}
+	kunit_release_action(test, rmap_kunit_ksm_stop, run);
+	lru_add_drain_all();
+	return rmap_kunit_folio(test, addr);
+}
+
 /**
  * rmap_kunit_put_folio() - Drop the reference to a folio before the test ends
  * @test: the test
@@ -294,6 +519,26 @@ u32 rmap_kunit_read(struct kunit *test, unsigned long addr)
 	rmap_kunit_put_folio(test, rmap_kunit_folio(test, addr));
 	KUNIT_ASSERT_EQ(test, get_user(value, (u32 __user *)addr), 0);
 	return value;
+}
+
+/**
+ * rmap_kunit_touch() - Make a page young, as reading it does
+ * @addr: user address in the current process, which must be mapped to a page
+ *
+ * It is read for those architectures whose CPUs set the bit, and a page fault is
+ * taken for the others, where the kernel's own accesses may not.
+ *
+ * Return: 0, or an error.
+ */
+int rmap_kunit_touch(unsigned long addr)
+{
+	u32 value;
+	int ret;
+
+	mmap_read_lock(current->mm);
+	ret = fixup_user_fault(current->mm, addr, 0, NULL);
+	mmap_read_unlock(current->mm);
+	return ret ?: get_user(value, (u32 __user *)addr);
 }
 
 /**
@@ -387,6 +632,38 @@ struct rmap_kunit_entry rmap_kunit_entry(struct kunit *test, unsigned long addr)
 	return entry;
 }
 
+static int rmap_kunit_wrprotect_pte(pte_t *ptep, unsigned long addr,
+				    unsigned long next, struct mm_walk *walk)
+{
+	ptep_set_wrprotect(walk->mm, addr, ptep);
+	return 0;
+}
+
+static const struct mm_walk_ops rmap_kunit_wrprotect_ops = {
+	.pte_entry = rmap_kunit_wrprotect_pte,
+	.walk_lock = PGWALK_WRLOCK,
+};
+
+/**
+ * rmap_kunit_wrprotect() - Make a page table entry read-only, and nothing else
+ * @test: the test
+ * @addr: user address of a page that is mapped writable
+ *
+ * As clearing soft-dirty bits does.
+ */
+void rmap_kunit_wrprotect(struct kunit *test, unsigned long addr)
+{
+	pte_t pte;
+
+	mmap_write_lock(current->mm);
+	walk_page_range(current->mm, addr, addr + PAGE_SIZE,
+			&rmap_kunit_wrprotect_ops, NULL);
+	flush_tlb_mm(current->mm);
+	mmap_write_unlock(current->mm);
+	pte = rmap_kunit_entry(test, addr).pte;
+	KUNIT_ASSERT_TRUE(test, pte_present(pte) && !pte_write(pte));
+}
+
 /**
  * rmap_kunit_is_hole() - Is there nothing at all at an address?
  * @test: the test
@@ -446,6 +723,17 @@ void rmap_kunit_expect_unchanged(struct kunit *test, struct folio *folio,
 		KUNIT_EXPECT_FALSE_MSG(test,
 				       rwsem_is_locked(&now.anon_vma->root->rwsem),
 				       "the root's rwsem was not released");
+}
+
+/**
+ * rmap_kunit_rss() - Count pages of the test's mm
+ * @member: MM_ANONPAGES and the like
+ *
+ * Return: the exact number.
+ */
+long rmap_kunit_rss(int member)
+{
+	return percpu_counter_sum(&current->mm->rss_stat[member]);
 }
 
 static int rmap_kunit_thread_fn(void *data)
@@ -523,7 +811,11 @@ static bool rmap_kunit_thread_sleeps_on(struct rmap_kunit_thread *thread,
 					struct rw_semaphore *rwsem,
 					struct folio *folio)
 {
-	if (!(READ_ONCE(thread->task->__state) & TASK_UNINTERRUPTIBLE))
+	unsigned int state = READ_ONCE(thread->task->__state);
+
+	if (!rwsem && !folio)
+		return state & (TASK_UNINTERRUPTIBLE | TASK_INTERRUPTIBLE);
+	if (!(state & TASK_UNINTERRUPTIBLE))
 		return false;
 	return rwsem ? rwsem_is_contended(rwsem) : folio_test_waiters(folio);
 }
@@ -533,7 +825,8 @@ rmap_kunit_thread_settle(struct rmap_kunit_thread *thread,
 			 struct rw_semaphore *rwsem, struct folio *folio)
 {
 	unsigned long end = jiffies + msecs_to_jiffies(RMAP_KUNIT_TIMEOUT_MS);
-	unsigned long asleep = 0, limit = 2;
+	/* Whatever else it may sleep on for a moment: look longer. */
+	unsigned long asleep = 0, limit = rwsem || folio ? 2 : 5;
 
 	/* There, an rwsem says so whenever it is write-locked: look longer. */
 	if (rwsem && IS_ENABLED(CONFIG_PREEMPT_RT))
@@ -582,6 +875,18 @@ rmap_kunit_settle_on_folio(struct rmap_kunit_thread *thread,
 }
 
 /**
+ * rmap_kunit_settle_on_event() - Wait until a thread has ended or sleeps
+ * @thread: the thread, of which is known what it may have to wait for
+ *
+ * Return: what became of the thread.
+ */
+enum rmap_kunit_outcome
+rmap_kunit_settle_on_event(struct rmap_kunit_thread *thread)
+{
+	return rmap_kunit_thread_settle(thread, NULL, NULL);
+}
+
+/**
  * rmap_kunit_thread_wait() - Wait for a thread to end
  * @thread: the thread
  *
@@ -593,16 +898,89 @@ bool rmap_kunit_thread_wait(struct rmap_kunit_thread *thread)
 					   msecs_to_jiffies(RMAP_KUNIT_TIMEOUT_MS));
 }
 
+/**
+ * rmap_kunit_thread_data() - What the current thread was created with
+ *
+ * Return: the argument of the function that the thread runs.
+ */
+void *rmap_kunit_thread_data(void)
+{
+	struct rmap_kunit_thread *thread = kthread_data(current);
+
+	return thread->data;
+}
+
+#if defined(CONFIG_KPROBES) && defined(CONFIG_HAVE_FUNCTION_ARG_ACCESS_API)
+
+static int rmap_kunit_probe_pre(struct kprobe *kprobe, struct pt_regs *regs)
+{
+	struct rmap_kunit_probe *probe =
+		container_of(kprobe, struct rmap_kunit_probe, kprobe);
+
+	if ((probe->task && current != probe->task) ||
+	    (void *)regs_get_kernel_argument(regs, probe->arg) != probe->value)
+		return 0;
+	if (probe->folio)
+		probe->locked += folio_test_locked(probe->folio);
+	if (probe->hits++ || !probe->detour)
+		return 0;
+	/* Arguments and return address are in place: it is as if called. */
+	instruction_pointer_set(regs, (unsigned long)probe->detour);
+	return 1;
+}
+
+static void rmap_kunit_probe_end(void *data)
+{
+	struct rmap_kunit_probe *probe = data;
+
+	unregister_kprobe(&probe->kprobe);
+}
+
+/**
+ * rmap_kunit_probe() - Look at the calls of a function, or take one elsewhere
+ * @test: the test
+ * @probe: which calls, with the counts at zero; must live until the test ends
+ * @symbol: the function
+ *
+ * A detour runs as the function would have: it may sleep if that might.
+ *
+ * Skips the test if the kernel has no kprobes.
+ */
+void rmap_kunit_probe(struct kunit *test, struct rmap_kunit_probe *probe,
+		      const char *symbol)
+{
+	probe->kprobe.symbol_name = symbol;
+	probe->kprobe.pre_handler = rmap_kunit_probe_pre;
+	KUNIT_ASSERT_EQ_MSG(test, register_kprobe(&probe->kprobe), 0, "%s", symbol);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, rmap_kunit_probe_end,
+							probe), 0);
+}
+
+#else
+
+void rmap_kunit_probe(struct kunit *test, struct rmap_kunit_probe *probe,
+		      const char *symbol)
+{
+	kunit_skip(test, "needs KPROBES on an architecture that gives access to arguments");
+}
+
+#endif
+
 static int rmap_kunit_child_fn(void *data)
 {
 	struct rmap_kunit_child *child = data;
 
 	/* Copied from the test's thread, which it may outlive. */
 	current->kunit_test = NULL;
-	if (child->fn)
-		child->fn(child);
-	complete(&child->ready);
-	wait_for_completion_killable(&child->release);
+	do {
+		void (*fn)(struct rmap_kunit_child *child) = child->fn;
+
+		child->fn = NULL;
+		if (fn)
+			fn(child);
+		complete(&child->ready);
+		wait_for_completion_killable(&child->release);
+	} while (child->fn);
 	/* There is no user space that this could return to. */
 	do_exit(0);
 }
@@ -680,6 +1058,24 @@ struct rmap_kunit_child *rmap_kunit_fork(struct kunit *test,
 }
 
 /**
+ * rmap_kunit_child_run() - Have a child do something more
+ * @test: the test
+ * @child: the child
+ * @fn: what it is to do; has returned when this returns
+ */
+void rmap_kunit_child_run(struct kunit *test, struct rmap_kunit_child *child,
+			  void (*fn)(struct rmap_kunit_child *child))
+{
+	unsigned long left;
+
+	child->fn = fn;
+	complete(&child->release);
+	left = wait_for_completion_timeout(&child->ready,
+					   msecs_to_jiffies(RMAP_KUNIT_TIMEOUT_MS));
+	KUNIT_ASSERT_GT(test, left, 0);
+}
+
+/**
  * rmap_kunit_reap() - Let a child exit, and wait until its memory is gone
  * @test: the test
  * @child: the child
@@ -695,23 +1091,28 @@ static void rmap_kunit_look(struct mmu_notifier *notifier)
 	struct rmap_kunit_observer *observer =
 		container_of(notifier, struct rmap_kunit_observer, notifier);
 	struct anon_vma *anon_vma = folio_anon_vma(observer->folio);
+	bool locked = folio_test_locked(observer->folio);
 
 	observer->calls++;
-	observer->locked += folio_test_locked(observer->folio);
-	if (anon_vma)
-		observer->rwsem_held += rwsem_is_locked(&anon_vma->root->rwsem);
+	observer->locked += locked;
+	if (anon_vma && rwsem_is_locked(&anon_vma->root->rwsem)) {
+		observer->rwsem_held++;
+		observer->locked_walks += locked;
+	}
 }
 
-static int rmap_kunit_clear_young(struct mmu_notifier *notifier,
-				  struct mm_struct *mm, unsigned long start,
-				  unsigned long end)
+static RMAP_KUNIT_YOUNG rmap_kunit_clear_young(struct mmu_notifier *notifier,
+					       struct mm_struct *mm,
+					       unsigned long start,
+					       unsigned long end)
 {
 	rmap_kunit_look(notifier);
 	return 0;
 }
 
-static int rmap_kunit_test_young(struct mmu_notifier *notifier,
-				 struct mm_struct *mm, unsigned long addr)
+static RMAP_KUNIT_YOUNG rmap_kunit_test_young(struct mmu_notifier *notifier,
+					      struct mm_struct *mm,
+					      unsigned long addr)
 {
 	rmap_kunit_look(notifier);
 	return 0;
@@ -816,11 +1217,367 @@ unsigned int rmap_kunit_read_uint(struct kunit *test, struct file *file)
 	return value;
 }
 
+/**
+ * struct rmap_kunit_setting - A file that is to hold what it held before
+ * @file: the file
+ * @old: what it held
+ */
+struct rmap_kunit_setting {
+	struct file *file;
+	char old[32];
+};
+
+static void rmap_kunit_reset(void *data)
+{
+	struct rmap_kunit_setting *setting = data;
+	loff_t pos = 0;
+
+	kernel_write(setting->file, setting->old, strlen(setting->old), &pos);
+}
+
+/**
+ * rmap_kunit_set() - Write to a file of a pseudo file system until the test ends
+ * @test: the test
+ * @fs: file system, such as "sysfs"
+ * @path: path from the root of the file system
+ * @value: what to write
+ */
+void rmap_kunit_set(struct kunit *test, const char *fs, const char *path,
+		    const char *value)
+{
+	struct rmap_kunit_setting *setting;
+	loff_t pos = 0;
+
+	setting = kunit_kzalloc(test, sizeof(*setting), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, setting);
+	setting->file = rmap_kunit_open(test, fs, path, O_RDWR);
+	KUNIT_ASSERT_GT(test, kernel_read(setting->file, setting->old,
+					  sizeof(setting->old) - 1, &pos), 0);
+	strim(setting->old);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, rmap_kunit_reset,
+							setting), 0);
+	pos = 0;
+	KUNIT_ASSERT_EQ_MSG(test, kernel_write(setting->file, value, strlen(value),
+					       &pos), strlen(value), "%s", path);
+}
+
+#ifdef CONFIG_MEMCG
+
+#define RMAP_KUNIT_CGROUP	"rmap_kunit"
+#define RMAP_KUNIT_CGROUP_ROOT	"/rmap_kunit_cgroup"
+
+/**
+ * struct rmap_kunit_cgroup - A cgroup of the test's own
+ * @root: user address of the path where cgroup2 is mounted
+ * @path: user address of the cgroup's path
+ * @mounted: whether cgroup2 is mounted
+ * @end: removes all that; it works in the test's mm, as the paths are there
+ * @ret: what removing the cgroup came to
+ */
+struct rmap_kunit_cgroup {
+	unsigned long root;
+	unsigned long path;
+	bool mounted;
+	struct rmap_kunit_thread *end;
+	long ret;
+};
+
+static void rmap_kunit_rmdir_cgroup(void *data)
+{
+	unsigned long end = jiffies + msecs_to_jiffies(RMAP_KUNIT_TIMEOUT_MS) / 2;
+	struct rmap_kunit_cgroup *cgroup = data;
+
+	if (cgroup->mounted) {
+		/* Busy until the test's own thread is gone for good. */
+		do {
+			schedule_timeout_uninterruptible(1);
+			cgroup->ret = rmap_kunit_syscall(__NR_unlinkat, AT_FDCWD,
+							 cgroup->path,
+							 AT_REMOVEDIR, 0);
+		} while (cgroup->ret == -EBUSY && time_before(jiffies, end));
+		rmap_kunit_syscall(__NR_umount2, cgroup->root, 0, 0, 0);
+	}
+	rmap_kunit_syscall(__NR_unlinkat, AT_FDCWD, cgroup->root, AT_REMOVEDIR, 0);
+}
+
+static void rmap_kunit_cgroup_end(void *data)
+{
+	struct kunit *test = kunit_get_current_test();
+	struct rmap_kunit_cgroup *cgroup = data;
+
+	rmap_kunit_thread_start(cgroup->end);
+	if (!rmap_kunit_thread_wait(cgroup->end))
+		KUNIT_FAIL_AND_ABORT(test, "the cgroup cannot be removed");
+	KUNIT_EXPECT_EQ(test, cgroup->ret, 0);
+}
+
+static void rmap_kunit_join_cgroup(struct kunit *test, const char *procs)
+{
+	struct file *file = rmap_kunit_open(test, "cgroup2", procs, O_WRONLY);
+	loff_t pos = 0;
+
+	KUNIT_ASSERT_EQ_MSG(test, kernel_write(file, "0", 1, &pos), 1, "%s", procs);
+}
+
+/**
+ * rmap_kunit_enter_memcg() - Put the test into a memory cgroup of its own
+ * @test: the test; what its mm faults in is charged there from now on
+ *
+ * The cgroup is "rmap_kunit", under the root of cgroup2.
+ *
+ * Return: the memory cgroup, which lives until the test ends.
+ */
+struct mem_cgroup *rmap_kunit_enter_memcg(struct kunit *test)
+{
+	struct rmap_kunit_cgroup *cgroup;
+	struct mem_cgroup *memcg;
+	struct file *file;
+	loff_t pos = 0;
+
+	rmap_kunit_needs_syscalls(test);
+	cgroup = kunit_kzalloc(test, sizeof(*cgroup), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, cgroup);
+	cgroup->root = rmap_kunit_string(test, RMAP_KUNIT_CGROUP_ROOT);
+	cgroup->path = rmap_kunit_string(test, RMAP_KUNIT_CGROUP_ROOT "/" RMAP_KUNIT_CGROUP);
+	cgroup->end = rmap_kunit_thread_create(test, rmap_kunit_rmdir_cgroup, cgroup);
+	KUNIT_ASSERT_EQ(test, rmap_kunit_syscall(__NR_mkdirat, AT_FDCWD, cgroup->root,
+						 0755, 0), 0);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, rmap_kunit_cgroup_end,
+							cgroup), 0);
+	KUNIT_ASSERT_EQ(test, rmap_kunit_syscall(__NR_mount, cgroup->root, cgroup->root,
+						 rmap_kunit_string(test, "cgroup2"),
+						 0), 0);
+	cgroup->mounted = true;
+	file = rmap_kunit_open(test, "cgroup2", "cgroup.subtree_control", O_WRONLY);
+	KUNIT_ASSERT_EQ(test, kernel_write(file, "+memory", 7, &pos), 7);
+	KUNIT_ASSERT_EQ(test, rmap_kunit_syscall(__NR_mkdirat, AT_FDCWD, cgroup->path,
+						 0755, 0), 0);
+	rmap_kunit_join_cgroup(test, RMAP_KUNIT_CGROUP "/cgroup.procs");
+	rcu_read_lock();
+	memcg = mem_cgroup_from_task(current);
+	rcu_read_unlock();
+	KUNIT_ASSERT_PTR_NE(test, memcg, root_mem_cgroup);
+	return memcg;
+}
+
+/**
+ * rmap_kunit_leave_memcg() - Put the test back into the root cgroup
+ * @test: the test
+ *
+ * Its children stay where they are.
+ */
+void rmap_kunit_leave_memcg(struct kunit *test)
+{
+	rmap_kunit_join_cgroup(test, "cgroup.procs");
+}
+
+#endif /* CONFIG_MEMCG */
+#if defined(CONFIG_SWAP) && defined(CONFIG_BLK_DEV_RAM)
+
+#define RMAP_KUNIT_SWAP_PATH	"/rmap_kunit_swap"
+
+/**
+ * struct rmap_kunit_swap - A swap area
+ * @path: user address of its path
+ * @on: whether it is in use
+ * @ret: what swapoff() returned
+ * @off: ends the use; it works in the test's mm, as @path is there
+ */
+struct rmap_kunit_swap {
+	unsigned long path;
+	bool on;
+	long ret;
+	struct rmap_kunit_thread *off;
+};
+
+static void rmap_kunit_swapoff(void *data)
+{
+	struct rmap_kunit_swap *swap = data;
+
+	if (swap->on)
+		swap->ret = rmap_kunit_syscall(__NR_swapoff, swap->path, 0, 0, 0);
+	/* It lets go of the RAM disk later, if a kernel thread calls. */
+	flush_delayed_fput();
+	rmap_kunit_syscall(__NR_unlinkat, AT_FDCWD, swap->path, 0, 0);
+}
+
+static void rmap_kunit_swap_end(void *data)
+{
+	struct kunit *test = kunit_get_current_test();
+	struct rmap_kunit_swap *swap = data;
+
+	rmap_kunit_thread_start(swap->off);
+	if (!rmap_kunit_thread_wait(swap->off))
+		KUNIT_FAIL_AND_ABORT(test, "swapoff does not end");
+	KUNIT_EXPECT_EQ(test, swap->ret, 0);
+}
+
+static void rmap_kunit_mkswap(struct kunit *test)
+{
+	union swap_header *header;
+	struct file *file;
+	loff_t pos = 0;
+
+	header = kunit_kzalloc(test, PAGE_SIZE, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, header);
+	file = filp_open(RMAP_KUNIT_SWAP_PATH, O_RDWR | O_LARGEFILE, 0);
+	KUNIT_ASSERT_FALSE_MSG(test, IS_ERR(file), "open the RAM disk: %ld",
+			       PTR_ERR(file));
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, rmap_kunit_fput,
+							file), 0);
+	header->info.version = 1;
+	header->info.last_page = (i_size_read(file->f_mapping->host) >> PAGE_SHIFT) - 1;
+	memcpy(header->magic.magic, "SWAPSPACE2", 10);
+	KUNIT_ASSERT_EQ(test, kernel_write(file, header, PAGE_SIZE, &pos), PAGE_SIZE);
+	kunit_release_action(test, rmap_kunit_fput, file);
+}
+
+/**
+ * rmap_kunit_swapon() - Have a swap area until the test ends
+ * @test: the test
+ *
+ * The area is a RAM disk, and the only one. Skips the test if the kernel can
+ * neither swap nor have a RAM disk.
+ */
+void rmap_kunit_swapon(struct kunit *test)
+{
+	struct rmap_kunit_swap *swap;
+
+	rmap_kunit_needs_syscalls(test);
+	swap = kunit_kzalloc(test, sizeof(*swap), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, swap);
+	swap->path = rmap_kunit_string(test, RMAP_KUNIT_SWAP_PATH);
+	swap->off = rmap_kunit_thread_create(test, rmap_kunit_swapoff, swap);
+	KUNIT_ASSERT_EQ(test, rmap_kunit_syscall(__NR_mknodat, AT_FDCWD, swap->path,
+						 S_IFBLK | 0600,
+						 new_encode_dev(MKDEV(RAMDISK_MAJOR, 0))),
+			0);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, rmap_kunit_swap_end,
+							swap), 0);
+	rmap_kunit_mkswap(test);
+	KUNIT_ASSERT_EQ(test, rmap_kunit_syscall(__NR_swapon, swap->path, 0, 0, 0), 0);
+	swap->on = true;
+}
+
+#else
+
+void rmap_kunit_swapon(struct kunit *test)
+{
+	kunit_skip(test, "needs CONFIG_SWAP and CONFIG_BLK_DEV_RAM");
+}
+
+#endif
+
+/**
+ * rmap_kunit_is_swapped() - Is there a swap entry at an address?
+ * @test: the test
+ * @addr: user address, page aligned
+ *
+ * Return: true if a PTE there stands for a page that is swapped out.
+ */
+bool rmap_kunit_is_swapped(struct kunit *test, unsigned long addr)
+{
+	pte_t pte = rmap_kunit_entry(test, addr).pte;
+
+	return is_swap_pte(pte) && !non_swap_entry(pte_to_swp_entry(pte));
+}
+
+/**
+ * rmap_kunit_in_swap_cache() - Is a page that is swapped out in the swap cache?
+ * @test: the test
+ * @addr: user address, page aligned, where there is a swap entry
+ *
+ * Return: true if the swap cache has its folio.
+ */
+bool rmap_kunit_in_swap_cache(struct kunit *test, unsigned long addr)
+{
+	unsigned long vec = rmap_kunit_mmap(test, 1);
+	u8 resident = 0;
+
+	rmap_kunit_needs_syscalls(test);
+	KUNIT_ASSERT_TRUE(test, rmap_kunit_is_swapped(test, addr));
+	KUNIT_ASSERT_EQ(test, rmap_kunit_syscall(__NR_mincore, addr, PAGE_SIZE, vec, 0), 0);
+	KUNIT_ASSERT_EQ(test, get_user(resident, (u8 __user *)vec), 0);
+	return resident & 1;
+}
+
+/**
+ * rmap_kunit_page_out() - Swap out a page of the test's own
+ * @test: the test, which has called rmap_kunit_swapon()
+ * @addr: user address, page aligned
+ *
+ * A folio that nobody has another reference to is freed, and leaves the swap
+ * cache.
+ */
+void rmap_kunit_page_out(struct kunit *test, unsigned long addr)
+{
+	lru_add_drain_all();
+	KUNIT_ASSERT_EQ(test, do_madvise(current->mm, addr, PAGE_SIZE,
+					 MADV_PAGEOUT), 0);
+	KUNIT_ASSERT_TRUE(test, rmap_kunit_is_swapped(test, addr));
+}
+
 static void rmap_kunit_uffd_end(void *uffd)
 {
 	/* Takes the mmap_lock and VMA locks. */
 	if (!rmap_kunit_failed())
 		__fput_sync(uffd);
+}
+
+/**
+ * rmap_kunit_uffd_ioctl() - Call an ioctl of a userfaultfd
+ * @test: the test
+ * @uffd: the userfaultfd
+ * @cmd: the ioctl
+ * @arg: its argument, which has afterwards what the ioctl wrote there
+ * @size: size of @arg
+ *
+ * Return: what the ioctl returned.
+ */
+long rmap_kunit_uffd_ioctl(struct kunit *test, struct file *uffd,
+			   unsigned int cmd, void *arg, size_t size)
+{
+	unsigned long addr = rmap_kunit_mmap(test, 1);
+	long ret;
+
+	KUNIT_ASSERT_EQ(test, copy_to_user((void __user *)addr, arg, size), 0);
+	ret = rmap_kunit_ioctl(uffd, cmd, addr);
+	KUNIT_ASSERT_EQ(test, copy_from_user(arg, (void __user *)addr, size), 0);
+	return ret;
+}
+
+/**
+ * rmap_kunit_uffd_open_with() - Open a userfaultfd that can move pages, and more
+ * @test: the test
+ * @features: the UFFD_FEATURE_* that it must have beside UFFDIO_MOVE
+ *
+ * Skips the test if the kernel has not got them all.
+ *
+ * Return: the userfaultfd, for the test's mm, which is closed when the test ends.
+ */
+struct file *rmap_kunit_uffd_open_with(struct kunit *test, u64 features)
+{
+	struct uffdio_api api = {
+		.api = UFFD_API,
+		.features = features,
+	};
+	struct file *dev, *uffd;
+	int fd;
+
+	dev = rmap_kunit_open(test, "devtmpfs", "userfaultfd", O_RDWR);
+	fd = rmap_kunit_ioctl(dev, USERFAULTFD_IOC_NEW, O_CLOEXEC);
+	KUNIT_ASSERT_GE(test, fd, 0);
+	uffd = fget(fd);
+	close_fd(fd);
+	KUNIT_ASSERT_NOT_NULL(test, uffd);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, rmap_kunit_uffd_end,
+							uffd), 0);
+
+	if (rmap_kunit_uffd_ioctl(test, uffd, UFFDIO_API, &api, sizeof(api)))
+		kunit_skip(test, "needs userfaultfd with features %#llx", features);
+	if (!(api.features & UFFD_FEATURE_MOVE))
+		kunit_skip(test, "this kernel has no UFFDIO_MOVE");
+	return uffd;
 }
 
 /**
@@ -833,30 +1590,31 @@ static void rmap_kunit_uffd_end(void *uffd)
  */
 struct file *rmap_kunit_uffd_open(struct kunit *test)
 {
-	struct uffdio_api api = { .api = UFFD_API };
-	unsigned long arg = rmap_kunit_mmap(test, 1);
-	struct file *dev, *uffd;
-	int fd;
-
-	dev = rmap_kunit_open(test, "devtmpfs", "userfaultfd", O_RDWR);
-	fd = vfs_ioctl(dev, USERFAULTFD_IOC_NEW, O_CLOEXEC);
-	KUNIT_ASSERT_GE(test, fd, 0);
-	uffd = fget(fd);
-	close_fd(fd);
-	KUNIT_ASSERT_NOT_NULL(test, uffd);
-	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, rmap_kunit_uffd_end,
-							uffd), 0);
-
-	KUNIT_ASSERT_EQ(test, copy_to_user((void __user *)arg, &api, sizeof(api)), 0);
-	KUNIT_ASSERT_EQ(test, vfs_ioctl(uffd, UFFDIO_API, arg), 0);
-	KUNIT_ASSERT_EQ(test, copy_from_user(&api, (void __user *)arg, sizeof(api)), 0);
-	if (!(api.features & UFFD_FEATURE_MOVE))
-		kunit_skip(test, "this kernel has no UFFDIO_MOVE");
-	return uffd;
+	return rmap_kunit_uffd_open_with(test, 0);
 }
 
 /**
- * rmap_kunit_uffd_register() - Register memory with a userfaultfd
+ * rmap_kunit_uffd_register_for() - Register memory with a userfaultfd
+ * @test: the test
+ * @uffd: the userfaultfd
+ * @addr: user address, page aligned
+ * @len: length in bytes
+ * @mode: UFFDIO_REGISTER_MODE_MISSING and the like
+ */
+void rmap_kunit_uffd_register_for(struct kunit *test, struct file *uffd,
+				  unsigned long addr, unsigned long len, u64 mode)
+{
+	struct uffdio_register reg = {
+		.range = { .start = addr, .len = len },
+		.mode = mode,
+	};
+
+	KUNIT_ASSERT_EQ(test, rmap_kunit_uffd_ioctl(test, uffd, UFFDIO_REGISTER,
+						    &reg, sizeof(reg)), 0);
+}
+
+/**
+ * rmap_kunit_uffd_register() - Register memory for its missing pages
  * @test: the test
  * @uffd: the userfaultfd
  * @addr: user address, page aligned
@@ -865,12 +1623,6 @@ struct file *rmap_kunit_uffd_open(struct kunit *test)
 void rmap_kunit_uffd_register(struct kunit *test, struct file *uffd,
 			      unsigned long addr, unsigned long len)
 {
-	struct uffdio_register reg = {
-		.range = { .start = addr, .len = len },
-		.mode = UFFDIO_REGISTER_MODE_MISSING,
-	};
-	unsigned long arg = rmap_kunit_mmap(test, 1);
-
-	KUNIT_ASSERT_EQ(test, copy_to_user((void __user *)arg, &reg, sizeof(reg)), 0);
-	KUNIT_ASSERT_EQ(test, vfs_ioctl(uffd, UFFDIO_REGISTER, arg), 0);
+	rmap_kunit_uffd_register_for(test, uffd, addr, len,
+				     UFFDIO_REGISTER_MODE_MISSING);
 }

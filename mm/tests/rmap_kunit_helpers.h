@@ -12,6 +12,7 @@
 
 #include <kunit/test.h>
 #include <linux/completion.h>
+#include <linux/kprobes.h>
 #include <linux/mm_types.h>
 #include <linux/mmu_notifier.h>
 #include <linux/rmap.h>
@@ -32,14 +33,24 @@ enum rmap_kunit_contract {
 };
 
 int rmap_kunit_suite_init(struct kunit_suite *suite);
+bool rmap_kunit_has_contract(enum rmap_kunit_contract contract);
 void rmap_kunit_needs_contract(struct kunit *test,
 			       enum rmap_kunit_contract needed);
 
 /* Memory of the test's own process */
 unsigned long rmap_kunit_mmap(struct kunit *test, unsigned long nr_pages);
+unsigned long rmap_kunit_mmap_far(struct kunit *test);
+unsigned long rmap_kunit_mmap_thps(struct kunit *test, unsigned long nr);
 unsigned long rmap_kunit_mmap_thp(struct kunit *test);
 unsigned long rmap_kunit_mmap_file(struct kunit *test);
+unsigned long rmap_kunit_mmap_private_file(struct kunit *test);
+void rmap_kunit_mprotect(struct kunit *test, unsigned long addr,
+			 unsigned long len, unsigned long prot);
+unsigned long rmap_kunit_mremap(struct kunit *test, unsigned long addr,
+				unsigned long nr_pages);
+void rmap_kunit_mlock(struct kunit *test, unsigned long addr, unsigned long len);
 void rmap_kunit_write(struct kunit *test, unsigned long addr, u32 value);
+int rmap_kunit_touch(unsigned long addr);
 u32 rmap_kunit_read(struct kunit *test, unsigned long addr);
 void rmap_kunit_zap(struct kunit *test, unsigned long addr, unsigned long len);
 struct folio *rmap_kunit_folio(struct kunit *test, unsigned long addr);
@@ -47,6 +58,8 @@ struct folio *rmap_kunit_new_folio(struct kunit *test, unsigned long addr,
 				   u32 value);
 struct folio *rmap_kunit_new_thp(struct kunit *test, unsigned long addr,
 				 u32 value);
+struct folio *rmap_kunit_new_ksm_folio(struct kunit *test, unsigned long addr,
+				       int nr_pages);
 void rmap_kunit_put_folio(struct kunit *test, struct folio *folio);
 struct anon_vma *rmap_kunit_anon_vma(struct kunit *test, unsigned long addr);
 pgoff_t rmap_kunit_index(struct kunit *test, unsigned long addr);
@@ -64,7 +77,16 @@ struct rmap_kunit_entry {
 };
 
 struct rmap_kunit_entry rmap_kunit_entry(struct kunit *test, unsigned long addr);
+void rmap_kunit_wrprotect(struct kunit *test, unsigned long addr);
 bool rmap_kunit_is_hole(struct kunit *test, unsigned long addr);
+bool rmap_kunit_is_swapped(struct kunit *test, unsigned long addr);
+
+long rmap_kunit_rss(int member);
+
+/* Swap */
+void rmap_kunit_swapon(struct kunit *test);
+bool rmap_kunit_in_swap_cache(struct kunit *test, unsigned long addr);
+void rmap_kunit_page_out(struct kunit *test, unsigned long addr);
 
 /**
  * struct rmap_kunit_folio_state - What a caller must leave as it was
@@ -126,14 +148,45 @@ rmap_kunit_settle_on_rwsem(struct rmap_kunit_thread *thread,
 enum rmap_kunit_outcome
 rmap_kunit_settle_on_folio(struct rmap_kunit_thread *thread,
 			   struct folio *folio);
+enum rmap_kunit_outcome
+rmap_kunit_settle_on_event(struct rmap_kunit_thread *thread);
 bool rmap_kunit_thread_wait(struct rmap_kunit_thread *thread);
+void *rmap_kunit_thread_data(void);
+
+/**
+ * struct rmap_kunit_probe - What calls of a function are looked for
+ * @task: calls in this thread; %NULL for any
+ * @arg: which argument to look at
+ * @value: what that argument must be
+ * @detour: the function that is called instead the first time, of the same
+ *	type; it may call the real one. %NULL for none
+ * @folio: a folio to look at, may be %NULL
+ * @hits: how often such a call was seen
+ * @locked: how often @folio was locked then
+ * @kprobe: sees the calls
+ */
+struct rmap_kunit_probe {
+	struct task_struct *task;
+	unsigned int arg;
+	const void *value;
+	void *detour;
+	struct folio *folio;
+	int hits;
+	int locked;
+#ifdef CONFIG_KPROBES
+	struct kprobe kprobe;
+#endif
+};
+
+void rmap_kunit_probe(struct kunit *test, struct rmap_kunit_probe *probe,
+		      const char *symbol);
 
 /**
  * struct rmap_kunit_child - A forked process
  * @task: the process
  * @ready: completed by the child when @fn has returned
- * @release: completed when the child is to exit
- * @fn: what it runs first, may be %NULL
+ * @release: completed when the child is to run @fn, or to exit if that is %NULL
+ * @fn: what it runs next, may be %NULL
  * @data: for @fn
  */
 struct rmap_kunit_child {
@@ -147,6 +200,8 @@ struct rmap_kunit_child {
 struct rmap_kunit_child *rmap_kunit_fork(struct kunit *test,
 					 void (*fn)(struct rmap_kunit_child *child),
 					 void *data);
+void rmap_kunit_child_run(struct kunit *test, struct rmap_kunit_child *child,
+			  void (*fn)(struct rmap_kunit_child *child));
 void rmap_kunit_reap(struct kunit *test, struct rmap_kunit_child *child);
 
 /**
@@ -156,6 +211,7 @@ void rmap_kunit_reap(struct kunit *test, struct rmap_kunit_child *child);
  * @calls: how often a young bit was tested or cleared
  * @locked: how often the folio was locked then
  * @rwsem_held: how often the root's rwsem was held then
+ * @locked_walks: how often both
  */
 struct rmap_kunit_observer {
 	struct mmu_notifier notifier;
@@ -163,6 +219,7 @@ struct rmap_kunit_observer {
 	int calls;
 	int locked;
 	int rwsem_held;
+	int locked_walks;
 };
 
 struct rmap_kunit_observer *rmap_kunit_observe(struct kunit *test,
@@ -171,8 +228,18 @@ struct rmap_kunit_observer *rmap_kunit_observe(struct kunit *test,
 struct file *rmap_kunit_open(struct kunit *test, const char *fs,
 			     const char *path, int flags);
 unsigned int rmap_kunit_read_uint(struct kunit *test, struct file *file);
+void rmap_kunit_set(struct kunit *test, const char *fs, const char *path,
+		    const char *value);
 
+struct mem_cgroup *rmap_kunit_enter_memcg(struct kunit *test);
+void rmap_kunit_leave_memcg(struct kunit *test);
+
+long rmap_kunit_uffd_ioctl(struct kunit *test, struct file *uffd,
+			   unsigned int cmd, void *arg, size_t size);
+struct file *rmap_kunit_uffd_open_with(struct kunit *test, u64 features);
 struct file *rmap_kunit_uffd_open(struct kunit *test);
+void rmap_kunit_uffd_register_for(struct kunit *test, struct file *uffd,
+				  unsigned long addr, unsigned long len, u64 mode);
 void rmap_kunit_uffd_register(struct kunit *test, struct file *uffd,
 			      unsigned long addr, unsigned long len);
 

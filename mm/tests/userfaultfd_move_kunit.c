@@ -4,20 +4,31 @@
  * anonymous folios to a VMA whose anon_vma has another root.
  *
  * While a test holds a lock it neither ASSERTs nor EXPECTs: the one would end the
- * thread with the lock held, the other allocates memory when it fails.
+ * thread with the lock held, the other allocates memory when it fails. Not so with
+ * a folio lock that a KUnit action lets go of, see move_block_on_folio().
  */
 #include <kunit/test.h>
+#include <linux/fdtable.h>
+#include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/kprobes.h>
 #include <linux/migrate.h>
 #include <linux/mm.h>
+#include <linux/mman.h>
+#include <linux/mmu_notifier.h>
 #include <linux/pagemap.h>
+#include <linux/pagewalk.h>
 #include <linux/rmap.h>
+#include <linux/sched/signal.h>
+#include <linux/shmem_fs.h>
 #include <linux/swap.h>
+#include <linux/swapops.h>
 #include <linux/uaccess.h>
+#include <linux/userfaultfd_k.h>
 #include <uapi/linux/userfaultfd.h>
 
 #include "../internal.h"
+#include "rmap_kunit_compat.h"
 #include "rmap_kunit_helpers.h"
 
 /**
@@ -26,46 +37,62 @@
  * @dst: address of the destination area: a hole in a VMA that has its anon_vma,
  *	registered with @uffd
  * @len: length of either area in bytes
- * @folio: the folio at @src
+ * @folio: the folio at @src; %NULL if that is swapped out and not in the swap cache
+ * @entry: the swap entry at @src, if there is one
  * @old: the anon_vma of the source
  * @new: the anon_vma of the destination
  * @folio_refs: references of @folio before the move
  * @old_refs: references of @old before the move
  * @new_refs: references of @new before the move
+ * @lru: whether @folio is on an LRU list before the move
  * @uffd: the userfaultfd
  * @arg: user address for the ioctl's argument
+ * @fill: user address of a page for move_fill(), and of one more
  * @thread: makes the move; not started yet
  * @req: the argument; starts as a move of the whole area
  * @ret: what the ioctl returned
+ * @anon: what the ioctl added to the number of anonymous pages of the mm
+ * @swapped: what it added to the number of pages that are swapped out
  */
 struct move {
 	unsigned long src;
 	unsigned long dst;
 	unsigned long len;
 	struct folio *folio;
+	swp_entry_t entry;
 	struct anon_vma *old;
 	struct anon_vma *new;
 	int folio_refs;
 	int old_refs;
 	int new_refs;
+	bool lru;
 	struct file *uffd;
 	unsigned long arg;
+	unsigned long fill;
 	struct rmap_kunit_thread *thread;
 	struct uffdio_move req;
 	long ret;
+	long anon;
+	long swapped;
 };
 
 #define MOVE_VALUE	0x600dbeef
+#define MOVE_OTHER	0x0ddba11
+#define MOVE_THP_PAGES	(PMD_SIZE / PAGE_SIZE)
 
 static void move_call(void *data)
 {
 	struct move *move = data;
 	void __user *arg = (void __user *)move->arg;
 
+	move->anon = -rmap_kunit_rss(MM_ANONPAGES);
+	move->swapped = -rmap_kunit_rss(MM_SWAPENTS);
 	if (copy_to_user(arg, &move->req, sizeof(move->req)))
 		move->ret = -EFAULT;
 	else
-		move->ret = vfs_ioctl(move->uffd, UFFDIO_MOVE, move->arg);
+		move->ret = rmap_kunit_ioctl(move->uffd, UFFDIO_MOVE, move->arg);
+	move->anon += rmap_kunit_rss(MM_ANONPAGES);
+	move->swapped += rmap_kunit_rss(MM_SWAPENTS);
 	if (copy_from_user(&move->req, arg, sizeof(move->req)))
 		move->ret = -EFAULT;
 }
@@ -83,7 +110,10 @@ static void move_set_request(struct move *move, unsigned long len)
 /* Take down the references, with the folio where it is. */
 static void move_count_references(struct move *move)
 {
-	move->folio_refs = folio_ref_count(move->folio);
+	if (move->folio) {
+		move->folio_refs = folio_ref_count(move->folio);
+		move->lru = folio_test_lru(move->folio);
+	}
 	move->old_refs = atomic_read(&move->old->refcount);
 	move->new_refs = atomic_read(&move->new->refcount);
 }
@@ -102,6 +132,9 @@ static struct move *move_alloc(struct kunit *test, unsigned long src,
 	move->uffd = rmap_kunit_uffd_open(test);
 	move->arg = rmap_kunit_mmap(test, 1);
 	rmap_kunit_write(test, move->arg, 0);
+	move->fill = rmap_kunit_mmap(test, 2);
+	rmap_kunit_write(test, move->fill, MOVE_OTHER);
+	rmap_kunit_write(test, move->fill + PAGE_SIZE, 0);
 
 	/* An anon_vma, and nothing mapped. */
 	rmap_kunit_write(test, dst, 0);
@@ -142,6 +175,54 @@ static struct move *move_thp(struct kunit *test)
 			  rmap_kunit_new_thp(test, move->src, MOVE_VALUE));
 }
 
+/* A page that is swapped out; its folio is in the swap cache or is gone. */
+static struct move *move_swapped_page(struct kunit *test, bool in_swap_cache)
+{
+	struct move *move;
+
+	rmap_kunit_swapon(test);
+	move = move_page(test);
+	/* Only a folio with no other reference leaves the swap cache. */
+	if (!in_swap_cache) {
+		rmap_kunit_put_folio(test, move->folio);
+		move->folio = NULL;
+	}
+	rmap_kunit_page_out(test, move->src);
+	KUNIT_ASSERT_EQ(test, rmap_kunit_in_swap_cache(test, move->src),
+			in_swap_cache);
+	move->entry = pte_to_swp_entry(rmap_kunit_entry(test, move->src).pte);
+	lru_add_drain_all();
+	move_count_references(move);
+	return move;
+}
+
+/* Areas of @nr pages with nothing mapped. */
+static struct move *move_area(struct kunit *test, unsigned long nr)
+{
+	struct move *move = move_alloc(test, rmap_kunit_mmap(test, nr),
+				       rmap_kunit_mmap(test, nr), nr * PAGE_SIZE);
+
+	move_set_request(move, move->len);
+	return move;
+}
+
+/*
+ * Put a page where one is missing, as a handler of faults does. Maps nothing for
+ * that: it would wait for a move that sleeps.
+ */
+static void move_fill(struct kunit *test, struct move *move, unsigned long addr)
+{
+	struct uffdio_copy copy = {
+		.dst = addr,
+		.src = move->fill,
+		.len = PAGE_SIZE,
+	};
+	unsigned long arg = move->fill + PAGE_SIZE;
+
+	KUNIT_ASSERT_EQ(test, copy_to_user((void __user *)arg, &copy, sizeof(copy)), 0);
+	KUNIT_ASSERT_EQ(test, rmap_kunit_ioctl(move->uffd, UFFDIO_COPY, arg), 0);
+}
+
 /* Where a walk of a folio led to. */
 struct move_visits {
 	int count;
@@ -175,26 +256,87 @@ static void move_expect_walk(struct kunit *test, struct folio *folio,
 	KUNIT_EXPECT_EQ(test, visits.addr, addr);
 }
 
-/* The folio is at the destination, and only there; nothing is left behind. */
-static void move_expect_moved(struct kunit *test, struct move *move)
+/* Make the move, and expect what the ioctl returns and what it reports. */
+static void move_expect(struct kunit *test, struct move *move, long ret,
+			long reported)
+{
+	move->req.move = 0;
+	move_call(move);
+	KUNIT_EXPECT_EQ(test, move->ret, ret);
+	KUNIT_EXPECT_EQ(test, move->req.move, reported);
+	KUNIT_EXPECT_EQ(test, move->anon, 0);
+	KUNIT_EXPECT_EQ(test, move->swapped, 0);
+}
+
+/* Where the reverse map has the folio, mapped or in the swap cache. */
+static void move_expect_rmap(struct kunit *test, struct folio *folio,
+			     unsigned long addr)
+{
+	KUNIT_EXPECT_PTR_EQ(test, folio_anon_vma(folio),
+			    rmap_kunit_anon_vma(test, addr));
+	KUNIT_EXPECT_EQ(test, folio->index, rmap_kunit_index(test, addr));
+}
+
+/* What holds after each move of a page. */
+static void move_expect_balanced(struct kunit *test, struct move *move)
 {
 	KUNIT_ASSERT_EQ(test, move->ret, 0);
 	KUNIT_EXPECT_EQ(test, move->req.move, move->len);
+	KUNIT_EXPECT_EQ(test, move->anon, 0);
+	KUNIT_EXPECT_EQ(test, move->swapped, 0);
 	KUNIT_EXPECT_FALSE(test, rwsem_is_locked(&move->old->root->rwsem));
 	KUNIT_EXPECT_FALSE(test, rwsem_is_locked(&move->new->root->rwsem));
-	KUNIT_ASSERT_FALSE(test, folio_test_locked(move->folio));
-	KUNIT_EXPECT_EQ(test, folio_ref_count(move->folio), move->folio_refs);
 	KUNIT_EXPECT_EQ(test, atomic_read(&move->old->refcount), move->old_refs);
 	KUNIT_EXPECT_EQ(test, atomic_read(&move->new->refcount), move->new_refs);
-
+	if (move->folio) {
+		KUNIT_ASSERT_FALSE(test, folio_test_locked(move->folio));
+		KUNIT_EXPECT_EQ(test, folio_ref_count(move->folio),
+				move->folio_refs);
+		KUNIT_EXPECT_EQ(test, folio_test_lru(move->folio), move->lru);
+		move_expect_rmap(test, move->folio, move->dst);
+	}
 	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->src));
+}
+
+/* The folio is at the destination, and only there; nothing is left behind. */
+static void move_expect_moved(struct kunit *test, struct move *move)
+{
+	struct rmap_kunit_entry entry;
+
+	move_expect_balanced(test, move);
 	KUNIT_EXPECT_PTR_EQ(test, rmap_kunit_folio(test, move->dst), move->folio);
 	KUNIT_EXPECT_EQ(test, rmap_kunit_read(test, move->dst), MOVE_VALUE);
-	KUNIT_EXPECT_PTR_EQ(test, folio_anon_vma(move->folio), move->new);
-	KUNIT_EXPECT_EQ(test, move->folio->index,
-			rmap_kunit_index(test, move->dst));
 	KUNIT_EXPECT_TRUE(test, PageAnonExclusive(&move->folio->page));
 	KUNIT_EXPECT_EQ(test, folio_mapcount(move->folio), 1);
+	move_expect_walk(test, move->folio, move->dst);
+
+	entry = rmap_kunit_entry(test, move->dst);
+	if (pmd_leaf(entry.pmd))
+		KUNIT_EXPECT_TRUE(test, pmd_write(entry.pmd));
+	else
+		KUNIT_EXPECT_TRUE(test, pte_write(entry.pte));
+}
+
+/* The swap entry is at the destination, and so is the page when it is read in. */
+static void move_expect_moved_swapped(struct kunit *test, struct move *move)
+{
+	struct folio *folio = move->folio;
+	u32 value = 0;
+	pte_t pte;
+
+	move_expect_balanced(test, move);
+	KUNIT_ASSERT_EQ(test, rmap_kunit_in_swap_cache(test, move->dst), !!folio);
+	pte = rmap_kunit_entry(test, move->dst).pte;
+	KUNIT_EXPECT_EQ(test, pte_to_swp_entry(pte).val, move->entry.val);
+	KUNIT_EXPECT_TRUE(test, pte_swp_exclusive(pte));
+
+	KUNIT_ASSERT_EQ(test, get_user(value, (u32 __user *)move->dst), 0);
+	KUNIT_EXPECT_EQ(test, value, MOVE_VALUE);
+	move->folio = rmap_kunit_folio(test, move->dst);
+	if (folio)
+		KUNIT_EXPECT_PTR_EQ(test, move->folio, folio);
+	KUNIT_EXPECT_TRUE(test, PageAnonExclusive(&move->folio->page));
+	move_expect_rmap(test, move->folio, move->dst);
 	move_expect_walk(test, move->folio, move->dst);
 }
 
@@ -322,6 +464,104 @@ static void hole_moves_if_allowed(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, move->ret, 0);
 	KUNIT_EXPECT_EQ(test, move->req.move, PAGE_SIZE);
 	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->dst));
+}
+
+/* What was moved away is a hole: it reads as zeroes, and takes a new page. */
+static void source_faults_as_a_hole(struct kunit *test)
+{
+	struct move *move = move_page(test);
+	u32 value = MOVE_VALUE;
+
+	/* Have the translation cached, if this CPU does that. */
+	KUNIT_ASSERT_EQ(test, rmap_kunit_read(test, move->src), MOVE_VALUE);
+	move_call(move);
+	KUNIT_ASSERT_EQ(test, get_user(value, (u32 __user *)move->src), 0);
+	KUNIT_EXPECT_EQ(test, value, 0);
+	rmap_kunit_write(test, move->src, MOVE_OTHER);
+	KUNIT_EXPECT_PTR_NE(test, rmap_kunit_folio(test, move->src), move->folio);
+	KUNIT_EXPECT_EQ(test, rmap_kunit_read(test, move->dst), MOVE_VALUE);
+}
+
+static void thp_source_faults_as_a_hole(struct kunit *test)
+{
+	struct move *move = move_thp(test);
+	u32 value = MOVE_VALUE;
+
+	KUNIT_ASSERT_EQ(test, rmap_kunit_read(test, move->src), MOVE_VALUE);
+	move_call(move);
+	KUNIT_ASSERT_EQ(test, get_user(value, (u32 __user *)move->src), 0);
+	KUNIT_EXPECT_EQ(test, value, 0);
+	rmap_kunit_write(test, move->src, MOVE_OTHER);
+	KUNIT_EXPECT_PTR_NE(test, rmap_kunit_folio(test, move->src), move->folio);
+	KUNIT_EXPECT_EQ(test, rmap_kunit_read(test, move->dst), MOVE_VALUE);
+}
+
+#define MOVE_SEVERAL	16
+
+static void several_pages_move_in_one_call(struct kunit *test)
+{
+	struct move *move = move_area(test, MOVE_SEVERAL);
+	struct folio *folios[MOVE_SEVERAL];
+	int i;
+
+	for (i = 0; i < MOVE_SEVERAL; i++)
+		folios[i] = rmap_kunit_new_folio(test, move->src + i * PAGE_SIZE, i);
+	move_expect(test, move, 0, move->len);
+	for (i = 0; i < MOVE_SEVERAL; i++) {
+		unsigned long dst = move->dst + i * PAGE_SIZE;
+
+		KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->src + i * PAGE_SIZE));
+		KUNIT_ASSERT_PTR_EQ(test, rmap_kunit_folio(test, dst), folios[i]);
+		KUNIT_EXPECT_EQ(test, rmap_kunit_read(test, dst), i);
+		KUNIT_EXPECT_FALSE(test, folio_test_locked(folios[i]));
+		move_expect_rmap(test, folios[i], dst);
+		move_expect_walk(test, folios[i], dst);
+	}
+}
+
+/*
+ * Four pages, the third of which cannot move: the call says that two have moved,
+ * and the next one, for the rest, says why.
+ */
+static void move_stops_half_way(struct kunit *test, struct move *move, long err)
+{
+	unsigned long offset;
+
+	move_expect(test, move, -EAGAIN, 2 * PAGE_SIZE);
+	for (offset = 0; offset < 2 * PAGE_SIZE; offset += PAGE_SIZE) {
+		KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->src + offset));
+		KUNIT_EXPECT_EQ(test, rmap_kunit_read(test, move->dst + offset),
+				MOVE_VALUE);
+	}
+
+	move->req.src += offset;
+	move->req.dst += offset;
+	move->req.len -= offset;
+	move_expect(test, move, err, err);
+	for (; offset < 4 * PAGE_SIZE; offset += PAGE_SIZE)
+		KUNIT_EXPECT_EQ(test, rmap_kunit_read(test, move->src + offset),
+				MOVE_VALUE);
+	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->dst + 3 * PAGE_SIZE));
+}
+
+static struct move *move_four_pages(struct kunit *test)
+{
+	struct move *move = move_area(test, 4);
+	unsigned long offset;
+
+	for (offset = 0; offset < move->len; offset += PAGE_SIZE)
+		rmap_kunit_write(test, move->src + offset, MOVE_VALUE);
+	return move;
+}
+
+static void present_page_half_way_stops_the_move(struct kunit *test)
+{
+	struct move *move = move_four_pages(test);
+
+	move_fill(test, move, move->dst + 2 * PAGE_SIZE);
+	move_stops_half_way(test, move, -EEXIST);
+	KUNIT_EXPECT_EQ(test, rmap_kunit_read(test, move->dst + 2 * PAGE_SIZE),
+			MOVE_OTHER);
 }
 
 /* A call that meets a hole half way says how far it came. */
@@ -461,8 +701,8 @@ static void bad_argument_is_refused(struct kunit *test)
 	struct move *move = move_page(test);
 
 	/* A page that is mapped, but not accessible. */
-	KUNIT_EXPECT_EQ(test, vfs_ioctl(move->uffd, UFFDIO_MOVE,
-					move->arg + PAGE_SIZE), -EFAULT);
+	KUNIT_EXPECT_EQ(test, rmap_kunit_ioctl(move->uffd, UFFDIO_MOVE,
+					       move->arg + PAGE_SIZE), -EFAULT);
 	move_call(move);
 	move_expect_moved(test, move);
 }
@@ -503,7 +743,10 @@ static void move_with_root_held(struct kunit *test, struct move *move,
 
 	KUNIT_EXPECT_EQ(test, outcome, expected);
 	KUNIT_ASSERT_TRUE(test, rmap_kunit_thread_wait(move->thread));
-	move_expect_moved(test, move);
+	if (move->entry.val)
+		move_expect_moved_swapped(test, move);
+	else
+		move_expect_moved(test, move);
 }
 
 static void page_moves_while_root_is_read_locked(struct kunit *test)
@@ -541,6 +784,405 @@ static void thp_waits_while_root_is_read_locked(struct kunit *test)
 {
 	rmap_kunit_needs_contract(test, RMAP_KUNIT_REVALIDATE);
 	move_with_root_held(test, move_thp(test), false, RMAP_KUNIT_BLOCKED);
+}
+
+static void pinned_page_half_way_stops_the_move(struct kunit *test)
+{
+	struct move *move = move_four_pages(test);
+	struct page *page;
+
+	KUNIT_ASSERT_EQ(test, pin_user_pages_fast(move->src + 2 * PAGE_SIZE, 1,
+						  FOLL_WRITE, &page), 1);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, move_unpin, page), 0);
+	move_stops_half_way(test, move, -EBUSY);
+	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->dst + 2 * PAGE_SIZE));
+}
+
+/* Areas that overlap in one VMA: @shift pages from the source to the destination. */
+static struct move *move_overlapping(struct kunit *test, int shift)
+{
+	unsigned long area = rmap_kunit_mmap(test, 4);
+	struct move *move = move_alloc(test, area, area, 4 * PAGE_SIZE);
+	unsigned long offset;
+
+	move->src = area + PAGE_SIZE;
+	move->dst = move->src + shift * PAGE_SIZE;
+	move->len = 2 * PAGE_SIZE;
+	for (offset = 0; offset < move->len; offset += PAGE_SIZE) {
+		struct uffdio_zeropage zero = {
+			.range = { move->src + offset, PAGE_SIZE },
+		};
+
+		KUNIT_ASSERT_EQ(test, rmap_kunit_uffd_ioctl(test, move->uffd,
+							    UFFDIO_ZEROPAGE, &zero,
+							    sizeof(zero)), 0);
+		rmap_kunit_write(test, move->src + offset, offset);
+	}
+	move_set_request(move, move->len);
+	return move;
+}
+
+/* Downwards, each page leaves a hole for the next one. */
+static void overlapping_range_moves_down(struct kunit *test)
+{
+	struct move *move = move_overlapping(test, -1);
+
+	move_expect(test, move, 0, move->len);
+	KUNIT_EXPECT_EQ(test, rmap_kunit_read(test, move->dst), 0);
+	KUNIT_EXPECT_EQ(test, rmap_kunit_read(test, move->dst + PAGE_SIZE), PAGE_SIZE);
+	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->src + PAGE_SIZE));
+	move_expect_walk(test, rmap_kunit_folio(test, move->dst), move->dst);
+	move_expect_walk(test, rmap_kunit_folio(test, move->dst + PAGE_SIZE),
+			 move->dst + PAGE_SIZE);
+}
+
+/* Upwards, and onto itself, the page to move is in the way of another, or of itself. */
+static void overlapping_range_does_not_move_up(struct kunit *test)
+{
+	int shift;
+
+	for (shift = 0; shift <= 1; shift++) {
+		struct move *move = move_overlapping(test, shift);
+
+		move_expect(test, move, -EEXIST, -EEXIST);
+		KUNIT_EXPECT_EQ(test, rmap_kunit_read(test, move->src), 0);
+		KUNIT_EXPECT_EQ(test, rmap_kunit_read(test, move->src + PAGE_SIZE),
+				PAGE_SIZE);
+		KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->src + 2 * PAGE_SIZE));
+	}
+}
+
+/* A page that was written to has to be written back, also from its new place. */
+static void dirty_page_stays_dirty(struct kunit *test)
+{
+	struct move *move = move_page(test);
+
+	KUNIT_ASSERT_TRUE(test, pte_dirty(rmap_kunit_entry(test, move->src).pte));
+	move_call(move);
+	move_expect_moved(test, move);
+	KUNIT_EXPECT_TRUE(test, pte_dirty(rmap_kunit_entry(test, move->dst).pte));
+	KUNIT_EXPECT_TRUE(test, pte_young(rmap_kunit_entry(test, move->dst).pte));
+}
+
+/* A page that was only read since it was read in stays clean, and keeps its content. */
+static void clean_page_stays_clean(struct kunit *test)
+{
+	struct move *move;
+	u32 value = 0;
+
+	rmap_kunit_swapon(test);
+	move = move_page(test);
+	rmap_kunit_put_folio(test, move->folio);
+	rmap_kunit_page_out(test, move->src);
+	KUNIT_ASSERT_EQ(test, get_user(value, (u32 __user *)move->src), 0);
+	KUNIT_ASSERT_EQ(test, value, MOVE_VALUE);
+	KUNIT_ASSERT_FALSE(test, pte_dirty(rmap_kunit_entry(test, move->src).pte));
+	move->folio = rmap_kunit_folio(test, move->src);
+	lru_add_drain_all();
+	move_count_references(move);
+
+	move_call(move);
+	move_expect_moved(test, move);
+	KUNIT_EXPECT_FALSE(test, pte_dirty(rmap_kunit_entry(test, move->dst).pte));
+
+	rmap_kunit_put_folio(test, move->folio);
+	rmap_kunit_page_out(test, move->dst);
+	value = 0;
+	KUNIT_ASSERT_EQ(test, get_user(value, (u32 __user *)move->dst), 0);
+	KUNIT_EXPECT_EQ(test, value, MOVE_VALUE);
+}
+
+/* Change the source's PTE behind everybody's back: to what user space cannot ask for. */
+static int move_change_pte_one(pte_t *ptep, unsigned long addr,
+			       unsigned long next, struct mm_walk *walk)
+{
+	pte_t (*change)(pte_t pte) = walk->private;
+	pte_t pte = ptep_get_and_clear(walk->mm, addr, ptep);
+
+	set_pte_at(walk->mm, addr, ptep, change(pte));
+	return 0;
+}
+
+static const struct mm_walk_ops move_change_pte_ops = {
+	.pte_entry = move_change_pte_one,
+	.walk_lock = PGWALK_WRLOCK,
+};
+
+static void move_change_pte(struct kunit *test, unsigned long addr,
+			    pte_t (*change)(pte_t pte))
+{
+	int ret;
+
+	mmap_write_lock(current->mm);
+	ret = walk_page_range(current->mm, addr, addr + PAGE_SIZE,
+			      &move_change_pte_ops, change);
+	flush_tlb_mm(current->mm);
+	mmap_write_unlock(current->mm);
+	KUNIT_ASSERT_EQ(test, ret, 0);
+}
+
+/* Whatever moved counts as soft-dirty, for those who track writes. */
+static void moved_page_is_soft_dirty(struct kunit *test)
+{
+	struct move *move;
+	pte_t pte;
+
+	if (!IS_ENABLED(CONFIG_MEM_SOFT_DIRTY))
+		kunit_skip(test, "needs CONFIG_MEM_SOFT_DIRTY");
+	move = move_page(test);
+	move_change_pte(test, move->src, pte_mkclean);
+	move_change_pte(test, move->src, pte_clear_soft_dirty);
+	KUNIT_ASSERT_FALSE(test, pte_soft_dirty(rmap_kunit_entry(test, move->src).pte));
+	move_call(move);
+	move_expect_moved(test, move);
+	pte = rmap_kunit_entry(test, move->dst).pte;
+	KUNIT_EXPECT_FALSE(test, pte_dirty(pte));
+	KUNIT_EXPECT_TRUE(test, pte_soft_dirty(pte));
+}
+
+static void moved_swap_entry_is_soft_dirty(struct kunit *test)
+{
+	struct move *move;
+
+	if (!IS_ENABLED(CONFIG_MEM_SOFT_DIRTY))
+		kunit_skip(test, "needs CONFIG_MEM_SOFT_DIRTY");
+	move = move_swapped_page(test, false);
+	move_change_pte(test, move->src, pte_swp_clear_soft_dirty);
+	KUNIT_ASSERT_FALSE(test, pte_swp_soft_dirty(rmap_kunit_entry(test, move->src).pte));
+	move_call(move);
+	KUNIT_EXPECT_TRUE(test, pte_swp_soft_dirty(rmap_kunit_entry(test, move->dst).pte));
+	move_expect_moved_swapped(test, move);
+}
+
+/* Watch the source for writes: a page there becomes write-protected. */
+static void move_watch_source(struct kunit *test, struct move *move)
+{
+	struct uffdio_writeprotect wp = {
+		.range = { move->src, PAGE_SIZE },
+		.mode = UFFDIO_WRITEPROTECT_MODE_WP,
+	};
+	struct file *uffd;
+
+	uffd = rmap_kunit_uffd_open_with(test, UFFD_FEATURE_PAGEFAULT_FLAG_WP |
+					       UFFD_FEATURE_WP_UNPOPULATED);
+	rmap_kunit_uffd_register_for(test, uffd, move->src, PAGE_SIZE,
+				     UFFDIO_REGISTER_MODE_WP);
+	KUNIT_ASSERT_EQ(test, rmap_kunit_uffd_ioctl(test, uffd, UFFDIO_WRITEPROTECT,
+						    &wp, sizeof(wp)), 0);
+}
+
+/* The destination is not watched: a page is as writable there as a new one. */
+static void write_protected_page_moves_and_is_writable(struct kunit *test)
+{
+	struct move *move = move_page(test);
+
+	move_watch_source(test, move);
+	KUNIT_ASSERT_TRUE(test, pte_uffd_wp(rmap_kunit_entry(test, move->src).pte));
+	move_call(move);
+	move_expect_moved(test, move);
+	KUNIT_EXPECT_FALSE(test, pte_uffd_wp(rmap_kunit_entry(test, move->dst).pte));
+	rmap_kunit_write(test, move->dst, MOVE_OTHER);
+	KUNIT_EXPECT_PTR_EQ(test, rmap_kunit_folio(test, move->dst), move->folio);
+}
+
+/* The swap entry moves as it is, with its mark; that does not hinder a write. */
+static void write_protected_swap_entry_moves(struct kunit *test)
+{
+	struct move *move;
+
+	rmap_kunit_swapon(test);
+	move = move_page(test);
+	move_watch_source(test, move);
+	rmap_kunit_put_folio(test, move->folio);
+	move->folio = NULL;
+	rmap_kunit_page_out(test, move->src);
+	move->entry = pte_to_swp_entry(rmap_kunit_entry(test, move->src).pte);
+	KUNIT_ASSERT_TRUE(test, pte_swp_uffd_wp(rmap_kunit_entry(test, move->src).pte));
+	move_count_references(move);
+	move_call(move);
+	KUNIT_EXPECT_TRUE(test, pte_swp_uffd_wp(rmap_kunit_entry(test, move->dst).pte));
+	move_expect_moved_swapped(test, move);
+	rmap_kunit_write(test, move->dst, MOVE_OTHER);
+}
+
+/* No page, but a mark that writes to the hole are watched: this cannot move. */
+static void write_protected_hole_is_refused(struct kunit *test)
+{
+	struct move *move = move_area(test, 1);
+
+	move_watch_source(test, move);
+	KUNIT_ASSERT_TRUE(test, is_pte_marker(rmap_kunit_entry(test, move->src).pte));
+	move->req.mode = UFFDIO_MOVE_MODE_ALLOW_SRC_HOLES;
+	move_expect(test, move, -EFAULT, -EFAULT);
+	KUNIT_EXPECT_TRUE(test, is_pte_marker(rmap_kunit_entry(test, move->src).pte));
+	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->dst));
+}
+
+/* What was marked as poisoned stays where it is. */
+static void poisoned_entry_is_refused(struct kunit *test)
+{
+#ifdef UFFDIO_POISON
+	struct move *move = move_area(test, 1);
+	struct uffdio_poison poison = {
+		.range = { move->src, PAGE_SIZE },
+	};
+
+	rmap_kunit_uffd_register(test, move->uffd, move->src, PAGE_SIZE);
+	KUNIT_ASSERT_EQ(test, rmap_kunit_uffd_ioctl(test, move->uffd, UFFDIO_POISON,
+						    &poison, sizeof(poison)), 0);
+	move_expect(test, move, -EFAULT, -EFAULT);
+	KUNIT_EXPECT_FALSE(test, rmap_kunit_is_hole(test, move->src));
+	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->dst));
+#else
+	kunit_skip(test, "this kernel has no UFFDIO_POISON");
+#endif
+}
+
+static void swapped_page_moves_without_being_read_in(struct kunit *test)
+{
+	struct move *move = move_swapped_page(test, false);
+
+	move_call(move);
+	move_expect_moved_swapped(test, move);
+}
+
+/* A swap-in at the new place finds the folio in the swap cache: that moves along. */
+static void swapped_page_moves_with_its_swap_cache_folio(struct kunit *test)
+{
+	struct move *move = move_swapped_page(test, true);
+
+	KUNIT_ASSERT_TRUE(test, folio_test_swapcache(move->folio));
+	move_call(move);
+	move_expect_moved_swapped(test, move);
+}
+
+static void swapped_page_moves_while_root_is_read_locked(struct kunit *test)
+{
+	move_with_root_held(test, move_swapped_page(test, false), false,
+			    RMAP_KUNIT_DONE);
+}
+
+static void swapped_page_moves_while_root_is_write_locked(struct kunit *test)
+{
+	move_with_root_held(test, move_swapped_page(test, false), true,
+			    RMAP_KUNIT_DONE);
+}
+
+static void swap_cache_folio_moves_while_root_is_read_locked(struct kunit *test)
+{
+	move_with_root_held(test, move_swapped_page(test, true), false,
+			    RMAP_KUNIT_DONE);
+}
+
+static void swap_cache_folio_moves_while_root_is_write_locked(struct kunit *test)
+{
+	move_with_root_held(test, move_swapped_page(test, true), true,
+			    RMAP_KUNIT_DONE);
+}
+
+/* A page that a child has swapped out too is not the parent's alone. */
+static void forked_swapped_page_is_refused(struct kunit *test)
+{
+	struct move *move = move_swapped_page(test, false);
+
+	rmap_kunit_fork(test, NULL, NULL);
+	move_expect(test, move, -EBUSY, -EBUSY);
+	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_swapped(test, move->src));
+	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->dst));
+}
+
+static void present_destination_refuses_a_swapped_page(struct kunit *test)
+{
+	struct move *move = move_swapped_page(test, false);
+
+	move_fill(test, move, move->dst);
+	move_expect(test, move, -EEXIST, -EEXIST);
+	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_swapped(test, move->src));
+	KUNIT_EXPECT_EQ(test, rmap_kunit_read(test, move->dst), MOVE_OTHER);
+}
+
+/* A swap entry in the way is no hole either. */
+static void swapped_destination_is_refused(struct kunit *test)
+{
+	struct move *move;
+
+	rmap_kunit_swapon(test);
+	move = move_page(test);
+	move_fill(test, move, move->dst);
+	rmap_kunit_page_out(test, move->dst);
+	move_expect_refused(test, move, -EEXIST);
+	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_swapped(test, move->dst));
+}
+
+/**
+ * struct swap_hold - Keeps a folio in the swap cache
+ * @notifier: called when the folio is unmapped by reclaim, so after it was added
+ *	to the swap cache
+ * @folio: the folio
+ * @held: whether there is a reference of ours
+ */
+struct swap_hold {
+	struct mmu_notifier notifier;
+	struct folio *folio;
+	bool held;
+};
+
+static int swap_hold_start(struct mmu_notifier *notifier,
+			   const struct mmu_notifier_range *range)
+{
+	struct swap_hold *hold = container_of(notifier, struct swap_hold, notifier);
+
+	if (!hold->held && folio_test_swapcache(hold->folio)) {
+		folio_get(hold->folio);
+		hold->held = true;
+	}
+	return 0;
+}
+
+static const struct mmu_notifier_ops swap_hold_ops = {
+	.invalidate_range_start = swap_hold_start,
+};
+
+static void swap_hold_end(void *data)
+{
+	struct swap_hold *hold = data;
+
+	mmu_notifier_unregister(&hold->notifier, hold->notifier.mm);
+	if (hold->held)
+		folio_put(hold->folio);
+}
+
+/* A large folio that is in the swap cache as a whole cannot be split, nor moved. */
+static void large_swap_cache_folio_is_refused(struct kunit *test)
+{
+	unsigned long src = rmap_kunit_mmap_thp(test);
+	struct swap_hold *hold;
+	struct move *move;
+
+	if (!IS_ENABLED(CONFIG_THP_SWAP))
+		kunit_skip(test, "needs CONFIG_THP_SWAP");
+	rmap_kunit_swapon(test);
+	move = move_alloc(test, src, rmap_kunit_mmap(test, 1), PAGE_SIZE);
+	hold = kunit_kzalloc(test, sizeof(*hold), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, hold);
+	hold->notifier.ops = &swap_hold_ops;
+	hold->folio = rmap_kunit_new_thp(test, src, MOVE_VALUE);
+	/* Reclaim leaves alone what has a reference more than it expects. */
+	rmap_kunit_put_folio(test, hold->folio);
+	KUNIT_ASSERT_EQ(test, mmu_notifier_register(&hold->notifier, current->mm), 0);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, swap_hold_end, hold), 0);
+
+	KUNIT_ASSERT_EQ(test, do_madvise(current->mm, src, PMD_SIZE, MADV_PAGEOUT), 0);
+	KUNIT_ASSERT_TRUE(test, hold->held);
+	KUNIT_ASSERT_TRUE(test, folio_test_swapcache(hold->folio));
+	KUNIT_ASSERT_EQ(test, folio_size(hold->folio), PMD_SIZE);
+	KUNIT_ASSERT_TRUE(test, rmap_kunit_is_swapped(test, src));
+
+	move_set_request(move, PAGE_SIZE);
+	move_expect(test, move, -EBUSY, -EBUSY);
+	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_swapped(test, src));
+	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->dst));
+	KUNIT_EXPECT_FALSE(test, folio_test_locked(hold->folio));
 }
 
 /* A folio that somebody else has locked, to walk it say, stays where it is. */
@@ -739,7 +1381,7 @@ static void unsplittable_thp_is_refused(struct kunit *test)
 	move_expect_walk(test, rmap_kunit_folio(test, move->dst), move->dst);
 }
 
-#if defined(CONFIG_KPROBES) && defined(CONFIG_ARCH_ENABLE_THP_MIGRATION) && \
+#if defined(CONFIG_KPROBES) && defined(RMAP_KUNIT_THP_MIGRATION) && \
 	defined(CONFIG_TRANSPARENT_HUGEPAGE) && \
 	(defined(CONFIG_X86_64) || defined(CONFIG_ARM64))
 
@@ -835,6 +1477,1167 @@ static void migrating_thp_waits_on_its_pmd(struct kunit *test)
 
 #endif
 
+static void move_unlock_folio(void *folio)
+{
+	folio_unlock(folio);
+}
+
+/*
+ * Start a move that has to wait for the folio lock. A folio lock has no owner: if
+ * an assertion ends the test meanwhile, an action lets go of it.
+ */
+static void move_block_on_folio(struct kunit *test, struct move *move)
+{
+	folio_lock(move->folio);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, move_unlock_folio,
+							move->folio), 0);
+	rmap_kunit_thread_start(move->thread);
+	KUNIT_ASSERT_EQ(test, rmap_kunit_settle_on_folio(move->thread, move->folio),
+			RMAP_KUNIT_BLOCKED);
+}
+
+/* Let it go on, and expect what the ioctl returns and reports. */
+static void move_unblock(struct kunit *test, struct move *move, long ret)
+{
+	kunit_release_action(test, move_unlock_folio, move->folio);
+	KUNIT_ASSERT_TRUE(test, rmap_kunit_thread_wait(move->thread));
+	KUNIT_EXPECT_EQ(test, move->ret, ret);
+	KUNIT_EXPECT_EQ(test, move->req.move, ret ?: move->req.len);
+	KUNIT_EXPECT_FALSE(test, folio_test_locked(move->folio));
+}
+
+/* The page is where it was. */
+static void move_expect_stayed(struct kunit *test, struct move *move)
+{
+	KUNIT_EXPECT_PTR_EQ(test, rmap_kunit_folio(test, move->src), move->folio);
+	KUNIT_EXPECT_EQ(test, rmap_kunit_read(test, move->src), MOVE_VALUE);
+	move_expect_rmap(test, move->folio, move->src);
+}
+
+/*
+ * What happens to the page while the move waits for its folio lock must count. A
+ * fork cannot happen then: it waits for the VMA that the move has locked.
+ */
+static void move_pin_while_it_waits(struct kunit *test, struct move *move)
+{
+	struct page *page;
+
+	move_block_on_folio(test, move);
+	KUNIT_ASSERT_EQ(test, pin_user_pages_fast(move->src, 1, FOLL_WRITE, &page), 1);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, move_unpin, page), 0);
+	move_unblock(test, move, -EBUSY);
+	move_expect_stayed(test, move);
+	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->dst));
+	kunit_release_action(test, move_unpin, page);
+	/* One for the lookup in move_expect_stayed(). */
+	KUNIT_EXPECT_EQ(test, folio_ref_count(move->folio), move->folio_refs + 1);
+}
+
+static void page_pinned_while_the_move_waits_stays(struct kunit *test)
+{
+	move_pin_while_it_waits(test, move_page(test));
+}
+
+static void thp_pinned_while_the_move_waits_stays(struct kunit *test)
+{
+	move_pin_while_it_waits(test, move_thp(test));
+}
+
+static void move_zap_while_it_waits(struct kunit *test, struct move *move)
+{
+	move_block_on_folio(test, move);
+	rmap_kunit_zap(test, move->src, move->len);
+	move_unblock(test, move, -ENOENT);
+	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->src));
+	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->dst));
+	KUNIT_EXPECT_EQ(test, folio_mapcount(move->folio), 0);
+	lru_add_drain_all();
+	KUNIT_EXPECT_EQ(test, folio_ref_count(move->folio), 1);
+}
+
+static void page_zapped_while_the_move_waits_is_a_hole(struct kunit *test)
+{
+	move_zap_while_it_waits(test, move_page(test));
+}
+
+static void thp_zapped_while_the_move_waits_is_a_hole(struct kunit *test)
+{
+	move_zap_while_it_waits(test, move_thp(test));
+}
+
+/* The page that is there when the move goes on is the one that moves. */
+static void move_replace_while_it_waits(struct kunit *test, struct move *move)
+{
+	struct folio *gone = move->folio;
+
+	move_block_on_folio(test, move);
+	rmap_kunit_zap(test, move->src, move->len);
+	rmap_kunit_write(test, move->src, MOVE_OTHER);
+	move_unblock(test, move, 0);
+	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->src));
+	KUNIT_ASSERT_EQ(test, rmap_kunit_read(test, move->dst), MOVE_OTHER);
+	move_expect_walk(test, rmap_kunit_folio(test, move->dst), move->dst);
+	lru_add_drain_all();
+	KUNIT_EXPECT_EQ(test, folio_ref_count(gone), 1);
+}
+
+static void page_replaced_while_the_move_waits_moves(struct kunit *test)
+{
+	move_replace_while_it_waits(test, move_page(test));
+}
+
+static void thp_replaced_while_the_move_waits_moves(struct kunit *test)
+{
+	move_replace_while_it_waits(test, move_thp(test));
+}
+
+static void move_fill_while_it_waits(struct kunit *test, struct move *move)
+{
+	move_block_on_folio(test, move);
+	move_fill(test, move, move->dst);
+	move_unblock(test, move, -EEXIST);
+	move_expect_stayed(test, move);
+	KUNIT_EXPECT_EQ(test, rmap_kunit_read(test, move->dst), MOVE_OTHER);
+}
+
+static void destination_filled_while_the_move_waits_stays(struct kunit *test)
+{
+	move_fill_while_it_waits(test, move_page(test));
+}
+
+static void thp_destination_filled_while_the_move_waits_stays(struct kunit *test)
+{
+	move_fill_while_it_waits(test, move_thp(test));
+}
+
+static void swap_cache_folio_waits_for_the_folio_lock(struct kunit *test)
+{
+	struct move *move = move_swapped_page(test, true);
+
+	move_block_on_folio(test, move);
+	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_swapped(test, move->src));
+	KUNIT_EXPECT_PTR_EQ(test, folio_anon_vma(move->folio), move->old);
+	move_unblock(test, move, 0);
+	move_expect_moved_swapped(test, move);
+}
+
+static void swapped_page_zapped_while_the_move_waits_is_a_hole(struct kunit *test)
+{
+	struct move *move = move_swapped_page(test, true);
+
+	move_block_on_folio(test, move);
+	rmap_kunit_zap(test, move->src, move->len);
+	move_unblock(test, move, -ENOENT);
+	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->dst));
+}
+
+static void destination_filled_while_a_swapped_page_waits_stays(struct kunit *test)
+{
+	struct move *move = move_swapped_page(test, true);
+
+	move_block_on_folio(test, move);
+	move_fill(test, move, move->dst);
+	move_unblock(test, move, -EEXIST);
+	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_swapped(test, move->src));
+	KUNIT_EXPECT_EQ(test, rmap_kunit_read(test, move->dst), MOVE_OTHER);
+	KUNIT_EXPECT_PTR_EQ(test, folio_anon_vma(move->folio), move->old);
+}
+
+/* A page under migration moves when that is over. */
+static void migrating_page_waits_and_moves(struct kunit *test)
+{
+	struct move *move = move_page(test);
+	enum rmap_kunit_outcome outcome;
+	bool migrating;
+	pte_t pte;
+
+	if (!IS_ENABLED(CONFIG_MIGRATION))
+		kunit_skip(test, "needs CONFIG_MIGRATION");
+	folio_lock(move->folio);
+	try_to_migrate(move->folio, 0);
+	pte = rmap_kunit_entry(test, move->src).pte;
+	migrating = is_swap_pte(pte) && is_migration_entry(pte_to_swp_entry(pte));
+	rmap_kunit_thread_start(move->thread);
+	outcome = rmap_kunit_settle_on_folio(move->thread, move->folio);
+	remove_migration_ptes(move->folio, move->folio, 0);
+	folio_unlock(move->folio);
+
+	KUNIT_EXPECT_TRUE(test, migrating);
+	KUNIT_EXPECT_EQ(test, outcome, RMAP_KUNIT_BLOCKED);
+	KUNIT_ASSERT_TRUE(test, rmap_kunit_thread_wait(move->thread));
+	move_expect_moved(test, move);
+}
+
+/*
+ * A huge page with a value of its own in each small page, and no reference of
+ * ours: at the start of an area of two. The values are not zero: a split may put
+ * the zero page in place of a page of zeroes.
+ */
+static struct move *move_numbered_thp(struct kunit *test, unsigned long dst,
+				      unsigned long nr)
+{
+	unsigned long src = rmap_kunit_mmap_thps(test, 2);
+	struct move *move = move_alloc(test, src, dst, nr * PAGE_SIZE);
+	struct folio *folio = rmap_kunit_new_thp(test, src, 0);
+	unsigned long i;
+
+	for (i = 0; i < MOVE_THP_PAGES; i++)
+		rmap_kunit_write(test, src + i * PAGE_SIZE, MOVE_VALUE + i);
+	move->old = rmap_kunit_anon_vma(test, src);
+	rmap_kunit_put_folio(test, folio);
+	move_set_request(move, move->len);
+	return move;
+}
+
+/*
+ * Move @nr pages from page @first of the huge page on. It is split for that: what
+ * moves arrives page by page, the rest stays.
+ */
+static void move_part_of_thp(struct kunit *test, struct move *move,
+			     unsigned long first, unsigned long nr)
+{
+	unsigned long i;
+
+	move->req.src += first * PAGE_SIZE;
+	move->req.len = nr * PAGE_SIZE;
+	/* The range may reach beyond the huge page. */
+	move->req.mode = UFFDIO_MOVE_MODE_ALLOW_SRC_HOLES;
+	move_expect(test, move, 0, nr * PAGE_SIZE);
+
+	for (i = 0; i < MOVE_THP_PAGES; i++) {
+		bool moved = i >= first && i < first + nr;
+		unsigned long src = move->src + i * PAGE_SIZE;
+		unsigned long dst = move->dst + (i - first) * PAGE_SIZE;
+
+		KUNIT_ASSERT_EQ(test, rmap_kunit_is_hole(test, src), moved);
+		KUNIT_ASSERT_EQ(test, rmap_kunit_read(test, moved ? dst : src),
+				MOVE_VALUE + i);
+		if (i == first || i == first + nr - 1 || i == first + nr) {
+			struct folio *folio = rmap_kunit_folio(test, moved ? dst : src);
+
+			KUNIT_EXPECT_EQ(test, folio_size(folio), PAGE_SIZE);
+			move_expect_rmap(test, folio, moved ? dst : src);
+			move_expect_walk(test, folio, moved ? dst : src);
+		}
+	}
+}
+
+static void thp_is_split_for_a_range_that_is_shorter(struct kunit *test)
+{
+	move_part_of_thp(test, move_numbered_thp(test, rmap_kunit_mmap_thp(test),
+						 MOVE_THP_PAGES),
+			 0, 2);
+}
+
+static void thp_is_split_for_an_unaligned_source(struct kunit *test)
+{
+	move_part_of_thp(test, move_numbered_thp(test, rmap_kunit_mmap_thp(test),
+						 MOVE_THP_PAGES),
+			 1, MOVE_THP_PAGES);
+}
+
+static void thp_is_split_for_an_unaligned_destination(struct kunit *test)
+{
+	unsigned long dst = rmap_kunit_mmap_thps(test, 2) + PAGE_SIZE;
+	struct move *move = move_numbered_thp(test, rmap_kunit_mmap_thp(test),
+					      MOVE_THP_PAGES);
+
+	/* Never touched: a page table there would be reason enough. */
+	rmap_kunit_uffd_register(test, move->uffd, dst, PMD_SIZE);
+	move->dst = dst;
+	move_set_request(move, move->len);
+	move_part_of_thp(test, move, 0, MOVE_THP_PAGES);
+}
+
+/* An empty page table at the destination is in a huge page's way. */
+static void thp_is_split_for_a_page_table_at_the_destination(struct kunit *test)
+{
+	unsigned long dst = rmap_kunit_mmap_thp(test);
+	struct move *move = move_numbered_thp(test, dst, MOVE_THP_PAGES);
+
+	move_fill(test, move, dst);
+	rmap_kunit_zap(test, dst, PAGE_SIZE);
+	KUNIT_ASSERT_FALSE(test, pmd_none(rmap_kunit_entry(test, dst).pmd));
+	move_part_of_thp(test, move, 0, MOVE_THP_PAGES);
+}
+
+/* The page table that goes with a huge page has come along: it can be split. */
+static void moved_thp_can_be_split(struct kunit *test)
+{
+	struct move *move = move_thp(test);
+
+	move_call(move);
+	move_expect_moved(test, move);
+	rmap_kunit_zap(test, move->dst + PAGE_SIZE, PAGE_SIZE);
+	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->dst + PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, rmap_kunit_read(test, move->dst), MOVE_VALUE);
+	rmap_kunit_write(test, move->src, MOVE_OTHER);
+	KUNIT_EXPECT_EQ(test, rmap_kunit_read(test, move->src), MOVE_OTHER);
+}
+
+/* A huge page counts as written to wherever it arrives. */
+static void moved_thp_is_dirty(struct kunit *test)
+{
+#ifdef CONFIG_TRANSPARENT_HUGEPAGE
+	struct move *move = move_thp(test);
+
+	move_call(move);
+	move_expect_moved(test, move);
+	KUNIT_EXPECT_TRUE(test, pmd_leaf(rmap_kunit_entry(test, move->dst).pmd));
+	KUNIT_EXPECT_TRUE(test, pmd_dirty(rmap_kunit_entry(test, move->dst).pmd));
+	KUNIT_EXPECT_TRUE(test, pmd_young(rmap_kunit_entry(test, move->dst).pmd));
+#else
+	kunit_skip(test, "needs CONFIG_TRANSPARENT_HUGEPAGE");
+#endif
+}
+
+static void pinned_thp_is_refused(struct kunit *test)
+{
+	struct move *move = move_thp(test);
+	struct page *page;
+
+	KUNIT_ASSERT_EQ(test, pin_user_pages_fast(move->src, 1, FOLL_WRITE, &page), 1);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, move_unpin, page), 0);
+	move_count_references(move);
+	move_expect_refused(test, move, -EBUSY);
+	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->dst));
+	KUNIT_EXPECT_TRUE(test, pmd_leaf(rmap_kunit_entry(test, move->src).pmd));
+
+	kunit_release_action(test, move_unpin, page);
+	move_count_references(move);
+	move_call(move);
+	move_expect_moved(test, move);
+}
+
+/* It cannot be split for as long as it is pinned: the ioctl must not wait for that. */
+static void pinned_thp_that_must_be_split_is_refused(struct kunit *test)
+{
+	struct move *move = move_thp(test);
+	struct page *page;
+
+	KUNIT_ASSERT_EQ(test, pin_user_pages_fast(move->src, 1, FOLL_WRITE, &page), 1);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, move_unpin, page), 0);
+	rmap_kunit_put_folio(test, move->folio);
+	move_set_request(move, PAGE_SIZE);
+	rmap_kunit_thread_start(move->thread);
+	KUNIT_EXPECT_EQ_MSG(test,
+			    rmap_kunit_settle_on_folio(move->thread, move->folio),
+			    RMAP_KUNIT_DONE, "the ioctl does not come back");
+	/* An ioctl that still tries to split succeeds now. */
+	kunit_release_action(test, move_unpin, page);
+	KUNIT_ASSERT_TRUE(test, rmap_kunit_thread_wait(move->thread));
+	KUNIT_ASSERT_EQ(test, move->ret, -EBUSY);
+	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->dst));
+	KUNIT_EXPECT_EQ(test, rmap_kunit_read(test, move->src), MOVE_VALUE);
+}
+
+/* What a child shares is refused before anything is split for it. */
+static void forked_thp_is_refused_and_stays_whole(struct kunit *test)
+{
+	struct move *move = move_thp(test);
+
+	rmap_kunit_fork(test, NULL, NULL);
+	move_count_references(move);
+	move_expect_refused(test, move, -EBUSY);
+	KUNIT_EXPECT_TRUE(test, pmd_leaf(rmap_kunit_entry(test, move->src).pmd));
+	move_set_request(move, PAGE_SIZE);
+	move_expect_refused(test, move, -EBUSY);
+	KUNIT_EXPECT_TRUE(test, pmd_leaf(rmap_kunit_entry(test, move->src).pmd));
+	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->dst));
+}
+
+static void present_thp_destination_is_refused(struct kunit *test)
+{
+	unsigned long dst = rmap_kunit_mmap_thp(test);
+	struct folio *there = rmap_kunit_new_thp(test, dst, MOVE_OTHER);
+	struct move *move = kunit_kzalloc(test, sizeof(*move), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, move);
+	move->src = rmap_kunit_mmap_thp(test);
+	move->dst = dst;
+	move->len = PMD_SIZE;
+	move->uffd = rmap_kunit_uffd_open(test);
+	move->arg = rmap_kunit_mmap(test, 1);
+	rmap_kunit_write(test, move->arg, 0);
+	rmap_kunit_uffd_register(test, move->uffd, dst, PMD_SIZE);
+	move->new = rmap_kunit_anon_vma(test, dst);
+	move_ready(test, move, rmap_kunit_new_thp(test, move->src, MOVE_VALUE));
+
+	move_expect_refused(test, move, -EEXIST);
+	move_set_request(move, PAGE_SIZE);
+	move_expect_refused(test, move, -EEXIST);
+	KUNIT_EXPECT_PTR_EQ(test, rmap_kunit_folio(test, dst), there);
+	KUNIT_EXPECT_TRUE(test, pmd_leaf(rmap_kunit_entry(test, dst).pmd));
+}
+
+#ifdef CONFIG_TRANSPARENT_HUGEPAGE
+
+static struct move *move_huge_zero_page(struct kunit *test)
+{
+	unsigned long src = rmap_kunit_mmap_thp(test);
+	struct move *move = move_alloc(test, src, rmap_kunit_mmap_thp(test),
+				       PMD_SIZE);
+	u32 value;
+
+	KUNIT_ASSERT_EQ(test, get_user(value, (u32 __user *)src), 0);
+	if (!is_huge_zero_pmd(rmap_kunit_entry(test, src).pmd))
+		kunit_skip(test, "got no huge zero page");
+	move_set_request(move, move->len);
+	return move;
+}
+
+/* The huge zero page has no folio to lock, and is nobody's own. */
+static void huge_zero_page_moves_whole(struct kunit *test)
+{
+	struct move *move = move_huge_zero_page(test);
+	pmd_t pmd;
+
+	move_expect(test, move, 0, PMD_SIZE);
+	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->src));
+	pmd = rmap_kunit_entry(test, move->dst).pmd;
+	KUNIT_EXPECT_TRUE(test, is_huge_zero_pmd(pmd));
+	KUNIT_EXPECT_FALSE(test, pmd_write(pmd));
+	/* A write gets a page of its own. */
+	rmap_kunit_write(test, move->dst, MOVE_VALUE);
+	KUNIT_EXPECT_EQ(test, rmap_kunit_read(test, move->dst), MOVE_VALUE);
+	KUNIT_EXPECT_EQ(test, rmap_kunit_read(test, move->dst + PAGE_SIZE), 0);
+}
+
+static void huge_zero_page_is_split_for_a_shorter_range(struct kunit *test)
+{
+	struct move *move = move_huge_zero_page(test);
+	pte_t pte;
+
+	move->req.len = PAGE_SIZE;
+	move_expect(test, move, 0, PAGE_SIZE);
+	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->src));
+	KUNIT_EXPECT_FALSE(test, rmap_kunit_is_hole(test, move->src + PAGE_SIZE));
+	pte = rmap_kunit_entry(test, move->dst).pte;
+	KUNIT_EXPECT_TRUE(test, pte_present(pte) && is_zero_pfn(pte_pfn(pte)));
+}
+
+#else
+
+static void huge_zero_page_moves_whole(struct kunit *test)
+{
+	kunit_skip(test, "needs CONFIG_TRANSPARENT_HUGEPAGE");
+}
+
+static void huge_zero_page_is_split_for_a_shorter_range(struct kunit *test)
+{
+	kunit_skip(test, "needs CONFIG_TRANSPARENT_HUGEPAGE");
+}
+
+#endif
+
+/* A huge page under migration is split too, once that is over. */
+static void migrating_thp_is_split_and_moves(struct kunit *test)
+{
+#ifdef CONFIG_ARCH_ENABLE_THP_MIGRATION
+	struct move *move = move_thp(test);
+	enum rmap_kunit_outcome outcome;
+	bool migrating;
+
+	move_set_request(move, PAGE_SIZE);
+	folio_lock(move->folio);
+	try_to_migrate(move->folio, 0);
+	migrating = is_pmd_migration_entry(rmap_kunit_entry(test, move->src).pmd);
+	rmap_kunit_thread_start(move->thread);
+	outcome = rmap_kunit_settle_on_folio(move->thread, move->folio);
+	remove_migration_ptes(move->folio, move->folio, 0);
+	/* For the split; the page tables have their own. */
+	rmap_kunit_put_folio(test, move->folio);
+	folio_unlock(move->folio);
+
+	KUNIT_EXPECT_TRUE(test, migrating);
+	KUNIT_EXPECT_EQ(test, outcome, RMAP_KUNIT_BLOCKED);
+	KUNIT_ASSERT_TRUE(test, rmap_kunit_thread_wait(move->thread));
+	KUNIT_ASSERT_EQ(test, move->ret, 0);
+	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->src));
+	KUNIT_EXPECT_EQ(test, rmap_kunit_read(test, move->dst), MOVE_VALUE);
+	move_expect_walk(test, rmap_kunit_folio(test, move->dst), move->dst);
+#else
+	kunit_skip(test, "needs migration of huge pages");
+#endif
+}
+
+/*
+ * The kinds of VMA that a page neither leaves nor enters. Each case changes one
+ * side, or both; the page itself could be moved.
+ */
+static void move_with_protection(struct kunit *test, unsigned long src_prot,
+				 unsigned long dst_prot)
+{
+	struct move *move = move_page(test);
+
+	rmap_kunit_mprotect(test, move->src, move->len, src_prot);
+	rmap_kunit_mprotect(test, move->dst, move->len, dst_prot);
+	move_expect_refused(test, move, -EINVAL);
+	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->dst));
+}
+
+static void read_only_areas_are_refused(struct kunit *test)
+{
+	move_with_protection(test, PROT_READ, PROT_READ);
+}
+
+static void different_protection_is_refused(struct kunit *test)
+{
+	const unsigned long rw = PROT_READ | PROT_WRITE;
+
+	move_with_protection(test, rw, PROT_READ);
+	move_with_protection(test, PROT_READ, rw);
+	move_with_protection(test, rw | PROT_EXEC, rw);
+	move_with_protection(test, rw, rw | PROT_EXEC);
+}
+
+/* Same rights, but PTEs that look different: another caching mode or key, say. */
+static void different_page_protection_is_refused(struct kunit *test)
+{
+	struct move *move = move_page(test);
+	struct vm_area_struct *vma;
+	pgprot_t prot;
+
+	mmap_write_lock(current->mm);
+	vma = vma_lookup(current->mm, move->dst);
+	vma_start_write(vma);
+	prot = vma->vm_page_prot;
+	vma->vm_page_prot = vm_get_page_prot(VM_READ | VM_WRITE | VM_SHARED);
+	mmap_write_unlock(current->mm);
+	move_call(move);
+	mmap_write_lock(current->mm);
+	vma_start_write(vma);
+	vma->vm_page_prot = prot;
+	mmap_write_unlock(current->mm);
+
+	KUNIT_EXPECT_EQ(test, move->ret, -EINVAL);
+	move_expect_stayed(test, move);
+	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->dst));
+}
+
+static void locked_and_unlocked_memory_do_not_mix(struct kunit *test)
+{
+	struct move *move = move_page(test);
+
+	rmap_kunit_mlock(test, move->src, move->len);
+	lru_add_drain_all();
+	move_count_references(move);
+	move_expect_refused(test, move, -EINVAL);
+	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->dst));
+
+	/* The other way round; the page that mlock() brought goes away again. */
+	move = move_page(test);
+	move_fill(test, move, move->dst);
+	rmap_kunit_mlock(test, move->dst, move->len);
+	KUNIT_ASSERT_EQ(test, do_madvise(current->mm, move->dst, move->len,
+					 MADV_DONTNEED_LOCKED), 0);
+	move_expect_refused(test, move, -EINVAL);
+	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->dst));
+}
+
+static void page_moves_between_locked_areas(struct kunit *test)
+{
+	struct move *move = move_page(test);
+
+	move_fill(test, move, move->dst);
+	rmap_kunit_mlock(test, move->src, move->len);
+	rmap_kunit_mlock(test, move->dst, move->len);
+	KUNIT_ASSERT_EQ(test, do_madvise(current->mm, move->dst, move->len,
+					 MADV_DONTNEED_LOCKED), 0);
+	lru_add_drain_all();
+	move_count_references(move);
+	move_call(move);
+	move_expect_moved(test, move);
+	KUNIT_EXPECT_TRUE(test, folio_test_mlocked(move->folio));
+}
+
+/* Set or clear a flag that no system call sets on anonymous memory. */
+static void move_flag_vma(unsigned long addr, unsigned long flag, bool set)
+{
+	struct vm_area_struct *vma;
+
+	mmap_write_lock(current->mm);
+	vma = vma_lookup(current->mm, addr);
+	if (set)
+		vm_flags_set(vma, flag);
+	else
+		vm_flags_clear(vma, flag);
+	mmap_write_unlock(current->mm);
+}
+
+/* Memory of a device, and the like: its page table entries are not what they seem. */
+static void special_areas_are_refused(struct kunit *test)
+{
+	static const unsigned long flags[] = {
+		VM_PFNMAP, VM_IO, VM_MIXEDMAP,
+	};
+	struct move *move = move_page(test);
+	int i;
+
+	for (i = 0; i < 2 * ARRAY_SIZE(flags); i++) {
+		unsigned long addr = i & 1 ? move->dst : move->src;
+
+		move_flag_vma(addr, flags[i / 2], true);
+		move_call(move);
+		move_flag_vma(addr, flags[i / 2], false);
+		KUNIT_EXPECT_EQ_MSG(test, move->ret, -EINVAL, "flag %#lx",
+				    flags[i / 2]);
+		KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->dst));
+	}
+	move_expect_stayed(test, move);
+}
+
+static void shared_source_is_refused(struct kunit *test)
+{
+	struct move *move = move_page(test);
+
+	move->req.src = rmap_kunit_mmap_file(test);
+	rmap_kunit_write(test, move->req.src, MOVE_OTHER);
+	move_expect(test, move, -EINVAL, -EINVAL);
+	KUNIT_EXPECT_EQ(test, rmap_kunit_read(test, move->req.src), MOVE_OTHER);
+	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->dst));
+}
+
+/* A private mapping of a file has anonymous pages, but is no anonymous memory. */
+static void private_file_mapping_is_refused(struct kunit *test)
+{
+	unsigned long addr = rmap_kunit_mmap_private_file(test);
+	struct move *move = move_page(test);
+
+	rmap_kunit_write(test, addr, MOVE_OTHER);
+	KUNIT_ASSERT_TRUE(test, folio_test_anon(rmap_kunit_folio(test, addr)));
+	move->req.src = addr;
+	move_expect(test, move, -EINVAL, -EINVAL);
+	KUNIT_EXPECT_EQ(test, rmap_kunit_read(test, addr), MOVE_OTHER);
+
+	move_set_request(move, move->len);
+	rmap_kunit_zap(test, addr, PAGE_SIZE);
+	rmap_kunit_uffd_register(test, move->uffd, addr, PAGE_SIZE);
+	move->req.dst = addr;
+	move_expect_refused(test, move, -EINVAL);
+}
+
+/* Nothing is mapped there at all. */
+static void missing_areas_are_refused(struct kunit *test)
+{
+	struct move *move = move_page(test);
+	unsigned long gone = rmap_kunit_mmap(test, 1);
+
+	KUNIT_ASSERT_EQ(test, vm_munmap(gone, PAGE_SIZE), 0);
+	move->req.src = gone;
+	move_expect(test, move, -ENOENT, -ENOENT);
+	move_set_request(move, move->len);
+	move->req.dst = gone;
+	move_expect_refused(test, move, -ENOENT);
+}
+
+/* A hole so large that there is no page table either. */
+static void hole_without_a_page_table_moves_if_allowed(struct kunit *test)
+{
+	unsigned long src = rmap_kunit_mmap_far(test);
+	struct move *move = move_alloc(test, src, rmap_kunit_mmap(test, 1),
+				       PAGE_SIZE);
+
+	move_set_request(move, PAGE_SIZE);
+	KUNIT_ASSERT_TRUE(test, pmd_none(rmap_kunit_entry(test, src).pmd));
+	move_expect(test, move, -ENOENT, -ENOENT);
+	move->req.mode = UFFDIO_MOVE_MODE_ALLOW_SRC_HOLES;
+	move_expect(test, move, 0, PAGE_SIZE);
+	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->dst));
+}
+
+/* The first move into memory that was never touched gives it its anon_vma. */
+static void untouched_destination_gets_an_anon_vma(struct kunit *test)
+{
+	struct move *move = move_page(test);
+	unsigned long dst = rmap_kunit_mmap(test, 1);
+
+	rmap_kunit_uffd_register(test, move->uffd, dst, PAGE_SIZE);
+	KUNIT_ASSERT_NULL(test, rmap_kunit_anon_vma(test, dst));
+	move->dst = dst;
+	move_set_request(move, move->len);
+	move_call(move);
+	move->new = rmap_kunit_anon_vma(test, dst);
+	KUNIT_ASSERT_NOT_NULL(test, move->new);
+	move->new_refs = atomic_read(&move->new->refcount);
+	move_expect_moved(test, move);
+}
+
+/**
+ * struct removal - Memory that is thrown away while a userfaultfd is told about it
+ * @addr: the memory
+ * @msg: user address for the message about it
+ * @ret: what madvise() returned
+ * @thread: the thread that does it
+ */
+struct removal {
+	unsigned long addr;
+	unsigned long msg;
+	int ret;
+	struct rmap_kunit_thread *thread;
+};
+
+static void removal_fn(void *data)
+{
+	struct removal *removal = data;
+
+	removal->ret = do_madvise(current->mm, removal->addr, PAGE_SIZE,
+				  MADV_DONTNEED);
+}
+
+static struct removal *removal_start(struct kunit *test, unsigned long addr)
+{
+	struct removal *removal = kunit_kzalloc(test, sizeof(*removal), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, removal);
+	removal->addr = addr;
+	removal->msg = rmap_kunit_mmap(test, 1);
+	rmap_kunit_write(test, removal->msg, 0);
+	removal->thread = rmap_kunit_thread_create(test, removal_fn, removal);
+	rmap_kunit_thread_start(removal->thread);
+	KUNIT_ASSERT_EQ(test, rmap_kunit_settle_on_event(removal->thread),
+			RMAP_KUNIT_BLOCKED);
+	return removal;
+}
+
+/* It goes on when somebody has read about it. */
+static void removal_read(struct kunit *test, struct removal *removal,
+			 struct file *uffd)
+{
+	char __user *msg = (char __user *)removal->msg;
+	loff_t pos = 0;
+
+	/* It may sleep for another reason: do not wait for a message. */
+	spin_lock(&uffd->f_lock);
+	uffd->f_flags |= O_NONBLOCK;
+	spin_unlock(&uffd->f_lock);
+	KUNIT_ASSERT_EQ(test, vfs_read(uffd, msg, sizeof(struct uffd_msg), &pos),
+			sizeof(struct uffd_msg));
+	KUNIT_ASSERT_TRUE(test, rmap_kunit_thread_wait(removal->thread));
+	KUNIT_EXPECT_EQ(test, removal->ret, 0);
+}
+
+/* While the memory map changes, and nobody has read of that yet, nothing moves. */
+static void changing_mm_is_refused(struct kunit *test)
+{
+	struct move *move = move_page(test);
+	struct removal *removal;
+
+	move->uffd = rmap_kunit_uffd_open_with(test, UFFD_FEATURE_EVENT_REMOVE);
+	move->dst = rmap_kunit_mmap(test, 1);
+	rmap_kunit_uffd_register(test, move->uffd, move->dst, PAGE_SIZE);
+	removal = removal_start(test, move->dst);
+	move_set_request(move, move->len);
+	move_expect_refused(test, move, -EAGAIN);
+	KUNIT_EXPECT_EQ(test, move->req.move, -EAGAIN);
+	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->dst));
+
+	removal_read(test, removal, move->uffd);
+	move_set_request(move, move->len);
+	move_call(move);
+	move->new = rmap_kunit_anon_vma(test, move->dst);
+	KUNIT_ASSERT_NOT_NULL(test, move->new);
+	move->new_refs = atomic_read(&move->new->refcount);
+	move_expect_moved(test, move);
+
+	/* A move that is over does not hinder the next change. */
+	removal_read(test, removal_start(test, move->dst), move->uffd);
+	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->dst));
+}
+
+/* The change may begin while the move waits for the VMAs: then it must not go on. */
+static void change_that_begins_while_the_move_waits_counts(struct kunit *test)
+{
+	struct move *move = move_page(test);
+	struct userfaultfd_ctx *ctx = move->uffd->private_data;
+	struct rw_semaphore *rwsem = &current->mm->mmap_lock;
+	enum rmap_kunit_outcome outcome;
+
+	mmap_write_lock(current->mm);
+	vma_start_write(vma_lookup(current->mm, move->dst));
+	rmap_kunit_thread_start(move->thread);
+	outcome = rmap_kunit_settle_on_rwsem(move->thread, rwsem);
+	atomic_inc(&ctx->mmap_changing);
+	mmap_write_unlock(current->mm);
+	/* It has read this by the time it returns. */
+	if (outcome == RMAP_KUNIT_BLOCKED)
+		rmap_kunit_thread_wait(move->thread);
+	atomic_dec(&ctx->mmap_changing);
+
+	KUNIT_ASSERT_EQ(test, outcome, RMAP_KUNIT_BLOCKED);
+	KUNIT_EXPECT_EQ(test, move->ret, -EAGAIN);
+	KUNIT_EXPECT_EQ(test, move->req.move, -EAGAIN);
+	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->dst));
+	move_expect_stayed(test, move);
+}
+
+/**
+ * struct orphan - A userfaultfd that outlives its process
+ * @dev: the device that makes userfaultfds
+ * @arg: user address for arguments, present in parent and child
+ * @uffd: the userfaultfd
+ * @ret: how setting it up ended
+ */
+struct orphan {
+	struct file *dev;
+	unsigned long arg;
+	struct file *uffd;
+	long ret;
+};
+
+static void orphan_make(struct rmap_kunit_child *child)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct orphan *orphan = child->data;
+	int fd = rmap_kunit_ioctl(orphan->dev, USERFAULTFD_IOC_NEW, O_CLOEXEC);
+
+	if (fd < 0) {
+		orphan->ret = fd;
+		return;
+	}
+	orphan->uffd = fget(fd);
+	close_fd(fd);
+	orphan->ret = -EFAULT;
+	if (!copy_to_user((void __user *)orphan->arg, &api, sizeof(api)))
+		orphan->ret = rmap_kunit_ioctl(orphan->uffd, UFFDIO_API, orphan->arg);
+}
+
+static void orphan_end(void *data)
+{
+	struct orphan *orphan = data;
+
+	if (orphan->uffd)
+		__fput_sync(orphan->uffd);
+}
+
+/* Pages of a process that is gone cannot be moved, by whoever has its userfaultfd. */
+static void gone_process_is_refused(struct kunit *test)
+{
+	struct move *move = move_page(test);
+	struct orphan *orphan = kunit_kzalloc(test, sizeof(*orphan), GFP_KERNEL);
+	struct file *own = move->uffd;
+	struct rmap_kunit_child *child;
+
+	KUNIT_ASSERT_NOT_NULL(test, orphan);
+	orphan->dev = rmap_kunit_open(test, "devtmpfs", "userfaultfd", O_RDWR);
+	orphan->arg = move->arg;
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, orphan_end, orphan), 0);
+	child = rmap_kunit_fork(test, orphan_make, orphan);
+	KUNIT_ASSERT_EQ(test, orphan->ret, 0);
+	rmap_kunit_reap(test, child);
+
+	move->uffd = orphan->uffd;
+	move_call(move);
+	move->uffd = own;
+	KUNIT_EXPECT_EQ(test, move->ret, -EINVAL);
+	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->dst));
+	KUNIT_EXPECT_EQ(test, rmap_kunit_read(test, move->src), MOVE_VALUE);
+}
+
+/**
+ * struct waiter - A thread that needs a page that is missing
+ * @addr: where the page is missing
+ * @value: what it has read there
+ * @ret: whether it could
+ * @thread: the thread
+ */
+struct waiter {
+	unsigned long addr;
+	u32 value;
+	int ret;
+	struct rmap_kunit_thread *thread;
+};
+
+static void waiter_fn(void *data)
+{
+	struct waiter *waiter = data;
+
+	allow_signal(SIGKILL);
+	waiter->ret = get_user(waiter->value, (u32 __user *)waiter->addr);
+}
+
+/* If the test ends early, nobody else would wake it. */
+static void waiter_end(void *data)
+{
+	struct waiter *waiter = data;
+
+	send_sig(SIGKILL, waiter->thread->task, 1);
+}
+
+static struct waiter *waiter_start(struct kunit *test, unsigned long addr)
+{
+	struct waiter *waiter = kunit_kzalloc(test, sizeof(*waiter), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, waiter);
+	waiter->addr = addr;
+	waiter->thread = rmap_kunit_thread_create(test, waiter_fn, waiter);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, waiter_end, waiter), 0);
+	rmap_kunit_thread_start(waiter->thread);
+	KUNIT_ASSERT_EQ(test, rmap_kunit_settle_on_event(waiter->thread),
+			RMAP_KUNIT_BLOCKED);
+	return waiter;
+}
+
+static void waiter_expect(struct kunit *test, struct waiter *waiter, u32 value)
+{
+	KUNIT_ASSERT_TRUE(test, rmap_kunit_thread_wait(waiter->thread));
+	KUNIT_EXPECT_EQ(test, waiter->ret, 0);
+	KUNIT_EXPECT_EQ(test, waiter->value, value);
+}
+
+/* A fault on the destination is over when the page has arrived. */
+static void move_wakes_who_waits_for_the_page(struct kunit *test)
+{
+	struct move *move = move_page(test);
+	struct waiter *waiter = waiter_start(test, move->dst);
+
+	move_call(move);
+	waiter_expect(test, waiter, MOVE_VALUE);
+	move_expect_moved(test, move);
+}
+
+static void dontwake_leaves_waiters_asleep(struct kunit *test)
+{
+	struct move *move = move_page(test);
+	struct waiter *waiter = waiter_start(test, move->dst);
+	struct uffdio_range range = { move->dst, move->len };
+
+	move->req.mode = UFFDIO_MOVE_MODE_DONTWAKE;
+	move_call(move);
+	KUNIT_ASSERT_EQ(test, rmap_kunit_settle_on_event(waiter->thread),
+			RMAP_KUNIT_BLOCKED);
+	move_expect_moved(test, move);
+
+	KUNIT_ASSERT_EQ(test, rmap_kunit_uffd_ioctl(test, move->uffd, UFFDIO_WAKE,
+						    &range, sizeof(range)), 0);
+	waiter_expect(test, waiter, MOVE_VALUE);
+}
+
+/* Who waits for a page that the move did not come to goes on waiting for it. */
+static void half_a_move_wakes_only_for_what_arrived(struct kunit *test)
+{
+	struct move *move = move_area(test, 2);
+	struct waiter *first = waiter_start(test, move->dst);
+	struct waiter *second = waiter_start(test, move->dst + PAGE_SIZE);
+
+	rmap_kunit_write(test, move->src, MOVE_VALUE);
+	move_expect(test, move, -EAGAIN, PAGE_SIZE);
+	waiter_expect(test, first, MOVE_VALUE);
+	KUNIT_ASSERT_EQ(test, rmap_kunit_settle_on_event(second->thread),
+			RMAP_KUNIT_BLOCKED);
+	/* A wake-up alone does not help: the fault is taken again. */
+	move_fill(test, move, move->dst + PAGE_SIZE);
+	waiter_expect(test, second, MOVE_OTHER);
+}
+
+static void move_call_killed(void *data)
+{
+	allow_signal(SIGKILL);
+	send_sig(SIGKILL, current, 1);
+	move_call(data);
+	flush_signals(current);
+}
+
+/* A process that is being killed does not move all the rest first. */
+static void killed_move_stops(struct kunit *test)
+{
+	struct move *move = move_area(test, 2);
+
+	rmap_kunit_write(test, move->src, MOVE_VALUE);
+	rmap_kunit_write(test, move->src + PAGE_SIZE, MOVE_VALUE);
+	move->thread = rmap_kunit_thread_create(test, move_call_killed, move);
+	rmap_kunit_thread_start(move->thread);
+	KUNIT_ASSERT_TRUE(test, rmap_kunit_thread_wait(move->thread));
+	KUNIT_EXPECT_EQ(test, move->ret, -EINTR);
+	KUNIT_EXPECT_EQ(test, rmap_kunit_read(test, move->src + PAGE_SIZE),
+			MOVE_VALUE);
+	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->dst + PAGE_SIZE));
+}
+
+/**
+ * struct bracket - What an mmu_notifier is told about a move
+ * @notifier: of the test's mm
+ * @folio: the folio that moves
+ * @starts: how often an invalidation began
+ * @ends: how often one ended
+ * @start: the beginning of the range
+ * @end: its end
+ * @before: the folio's anon_vma when it began
+ * @after: the folio's anon_vma when it ended
+ */
+struct bracket {
+	struct mmu_notifier notifier;
+	struct folio *folio;
+	int starts;
+	int ends;
+	unsigned long start;
+	unsigned long end;
+	struct anon_vma *before;
+	struct anon_vma *after;
+};
+
+static int bracket_start(struct mmu_notifier *notifier,
+			 const struct mmu_notifier_range *range)
+{
+	struct bracket *bracket = container_of(notifier, struct bracket, notifier);
+
+	bracket->starts++;
+	bracket->start = range->start;
+	bracket->end = range->end;
+	bracket->before = folio_anon_vma(bracket->folio);
+	return 0;
+}
+
+static void bracket_stop(struct mmu_notifier *notifier,
+			 const struct mmu_notifier_range *range)
+{
+	struct bracket *bracket = container_of(notifier, struct bracket, notifier);
+
+	bracket->ends++;
+	bracket->after = folio_anon_vma(bracket->folio);
+}
+
+static const struct mmu_notifier_ops bracket_ops = {
+	.invalidate_range_start = bracket_start,
+	.invalidate_range_end = bracket_stop,
+};
+
+static void bracket_unregister(void *data)
+{
+	struct bracket *bracket = data;
+
+	mmu_notifier_unregister(&bracket->notifier, bracket->notifier.mm);
+}
+
+/* Secondary MMUs drop the source before the page moves, and may look again after. */
+static void move_with_bracket(struct kunit *test, struct move *move)
+{
+	struct bracket *bracket = kunit_kzalloc(test, sizeof(*bracket), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, bracket);
+	bracket->notifier.ops = &bracket_ops;
+	bracket->folio = move->folio;
+	KUNIT_ASSERT_EQ(test, mmu_notifier_register(&bracket->notifier, current->mm), 0);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, bracket_unregister,
+							bracket), 0);
+	move_call(move);
+	KUNIT_EXPECT_EQ(test, bracket->starts, 1);
+	KUNIT_EXPECT_EQ(test, bracket->ends, 1);
+	KUNIT_EXPECT_EQ(test, bracket->start, move->src);
+	KUNIT_EXPECT_EQ(test, bracket->end, move->src + move->len);
+	KUNIT_EXPECT_PTR_EQ(test, bracket->before, move->old);
+	KUNIT_EXPECT_PTR_EQ(test, bracket->after, move->new);
+	move_expect_moved(test, move);
+
+	/* Nothing is left open when there is nothing to move. */
+	move_expect(test, move, -EEXIST, -EEXIST);
+	KUNIT_EXPECT_EQ(test, bracket->starts, bracket->ends);
+}
+
+static void source_is_invalidated_around_the_move(struct kunit *test)
+{
+	move_with_bracket(test, move_page(test));
+}
+
+static void thp_source_is_invalidated_around_the_move(struct kunit *test)
+{
+	move_with_bracket(test, move_thp(test));
+}
+
+#if defined(CONFIG_KPROBES) && (defined(CONFIG_X86_64) || defined(CONFIG_ARM64))
+
+/**
+ * struct last_pin - Pins a folio between the check for pins and the end of its mapping
+ * @probe: on the function that clears the page table entry
+ * @folio: the folio
+ * @task: the thread that moves
+ * @pinned: whether it is pinned now
+ */
+struct last_pin {
+	struct kprobe probe;
+	struct folio *folio;
+	struct task_struct *task;
+	bool pinned;
+};
+
+/* What GUP-fast does, which takes no lock. */
+static int last_pin_pre(struct kprobe *probe, struct pt_regs *regs)
+{
+	struct last_pin *pin = container_of(probe, struct last_pin, probe);
+
+	if (current != pin->task || pin->pinned)
+		return 0;
+	if (folio_test_large(pin->folio)) {
+		folio_ref_add(pin->folio, 1);
+		atomic_inc(&pin->folio->_pincount);
+	} else {
+		folio_ref_add(pin->folio, GUP_PIN_COUNTING_BIAS);
+	}
+	pin->pinned = true;
+	return 0;
+}
+
+static void last_pin_end(void *data)
+{
+	struct last_pin *pin = data;
+
+	unregister_kprobe(&pin->probe);
+	if (pin->pinned)
+		unpin_user_page(&pin->folio->page);
+}
+
+/* A page that gets pinned at the last moment is put back. */
+static void move_pin_at_last(struct kunit *test, struct move *move,
+			     const char *symbol)
+{
+	struct last_pin *pin = kunit_kzalloc(test, sizeof(*pin), GFP_KERNEL);
+	bool pinned;
+
+	KUNIT_ASSERT_NOT_NULL(test, pin);
+	pin->folio = move->folio;
+	pin->task = current;
+	pin->probe.symbol_name = symbol;
+	pin->probe.pre_handler = last_pin_pre;
+	KUNIT_ASSERT_EQ(test, register_kprobe(&pin->probe), 0);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, last_pin_end, pin), 0);
+	move_call(move);
+	pinned = pin->pinned;
+	kunit_release_action(test, last_pin_end, pin);
+	if (!pinned)
+		kunit_skip(test, "this kernel does not call %s() here", symbol);
+
+	KUNIT_EXPECT_EQ(test, move->ret, -EBUSY);
+	KUNIT_EXPECT_FALSE(test, folio_test_locked(move->folio));
+	KUNIT_EXPECT_EQ(test, folio_ref_count(move->folio), move->folio_refs);
+	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->dst));
+	move_expect_stayed(test, move);
+	move_expect_walk(test, move->folio, move->src);
+}
+
+static void page_pinned_at_the_last_moment_is_put_back(struct kunit *test)
+{
+	move_pin_at_last(test, move_page(test), "ptep_clear_flush");
+}
+
+static void thp_pinned_at_the_last_moment_is_put_back(struct kunit *test)
+{
+	move_pin_at_last(test, move_thp(test), "pmdp_huge_clear_flush");
+}
+
+#else
+
+static void page_pinned_at_the_last_moment_is_put_back(struct kunit *test)
+{
+	kunit_skip(test, "needs KPROBES, on x86_64 or arm64");
+}
+
+static void thp_pinned_at_the_last_moment_is_put_back(struct kunit *test)
+{
+	kunit_skip(test, "needs KPROBES, on x86_64 or arm64");
+}
+
+#endif
+
 static struct kunit_case userfaultfd_move_test_cases[] = {
 	KUNIT_CASE(page_moves_with_its_anon_vma),
 	KUNIT_CASE(thp_moves_whole_with_its_anon_vma),
@@ -862,6 +2665,78 @@ static struct kunit_case userfaultfd_move_test_cases[] = {
 	KUNIT_CASE(threads_move_distinct_pages),
 	KUNIT_CASE(unsplittable_thp_is_refused),
 	KUNIT_CASE(migrating_thp_waits_on_its_pmd),
+	KUNIT_CASE(source_faults_as_a_hole),
+	KUNIT_CASE(thp_source_faults_as_a_hole),
+	KUNIT_CASE(several_pages_move_in_one_call),
+	KUNIT_CASE(present_page_half_way_stops_the_move),
+	KUNIT_CASE(pinned_page_half_way_stops_the_move),
+	KUNIT_CASE(overlapping_range_moves_down),
+	KUNIT_CASE(overlapping_range_does_not_move_up),
+	KUNIT_CASE(dirty_page_stays_dirty),
+	KUNIT_CASE(clean_page_stays_clean),
+	KUNIT_CASE(moved_page_is_soft_dirty),
+	KUNIT_CASE(moved_swap_entry_is_soft_dirty),
+	KUNIT_CASE(write_protected_page_moves_and_is_writable),
+	KUNIT_CASE(write_protected_swap_entry_moves),
+	KUNIT_CASE(write_protected_hole_is_refused),
+	KUNIT_CASE(poisoned_entry_is_refused),
+	KUNIT_CASE(swapped_page_moves_without_being_read_in),
+	KUNIT_CASE(swapped_page_moves_with_its_swap_cache_folio),
+	KUNIT_CASE(swapped_page_moves_while_root_is_read_locked),
+	KUNIT_CASE(swapped_page_moves_while_root_is_write_locked),
+	KUNIT_CASE(swap_cache_folio_moves_while_root_is_read_locked),
+	KUNIT_CASE(swap_cache_folio_moves_while_root_is_write_locked),
+	KUNIT_CASE(forked_swapped_page_is_refused),
+	KUNIT_CASE(present_destination_refuses_a_swapped_page),
+	KUNIT_CASE(swapped_destination_is_refused),
+	KUNIT_CASE(large_swap_cache_folio_is_refused),
+	KUNIT_CASE(page_pinned_while_the_move_waits_stays),
+	KUNIT_CASE(thp_pinned_while_the_move_waits_stays),
+	KUNIT_CASE(page_zapped_while_the_move_waits_is_a_hole),
+	KUNIT_CASE(thp_zapped_while_the_move_waits_is_a_hole),
+	KUNIT_CASE(page_replaced_while_the_move_waits_moves),
+	KUNIT_CASE(thp_replaced_while_the_move_waits_moves),
+	KUNIT_CASE(destination_filled_while_the_move_waits_stays),
+	KUNIT_CASE(thp_destination_filled_while_the_move_waits_stays),
+	KUNIT_CASE(swap_cache_folio_waits_for_the_folio_lock),
+	KUNIT_CASE(swapped_page_zapped_while_the_move_waits_is_a_hole),
+	KUNIT_CASE(destination_filled_while_a_swapped_page_waits_stays),
+	KUNIT_CASE(migrating_page_waits_and_moves),
+	KUNIT_CASE(thp_is_split_for_a_range_that_is_shorter),
+	KUNIT_CASE(thp_is_split_for_an_unaligned_source),
+	KUNIT_CASE(thp_is_split_for_an_unaligned_destination),
+	KUNIT_CASE(thp_is_split_for_a_page_table_at_the_destination),
+	KUNIT_CASE(moved_thp_can_be_split),
+	KUNIT_CASE(moved_thp_is_dirty),
+	KUNIT_CASE(pinned_thp_is_refused),
+	KUNIT_CASE(pinned_thp_that_must_be_split_is_refused),
+	KUNIT_CASE(forked_thp_is_refused_and_stays_whole),
+	KUNIT_CASE(present_thp_destination_is_refused),
+	KUNIT_CASE(huge_zero_page_moves_whole),
+	KUNIT_CASE(huge_zero_page_is_split_for_a_shorter_range),
+	KUNIT_CASE(migrating_thp_is_split_and_moves),
+	KUNIT_CASE(read_only_areas_are_refused),
+	KUNIT_CASE(different_protection_is_refused),
+	KUNIT_CASE(different_page_protection_is_refused),
+	KUNIT_CASE(locked_and_unlocked_memory_do_not_mix),
+	KUNIT_CASE(page_moves_between_locked_areas),
+	KUNIT_CASE(special_areas_are_refused),
+	KUNIT_CASE(shared_source_is_refused),
+	KUNIT_CASE(private_file_mapping_is_refused),
+	KUNIT_CASE(missing_areas_are_refused),
+	KUNIT_CASE(hole_without_a_page_table_moves_if_allowed),
+	KUNIT_CASE(untouched_destination_gets_an_anon_vma),
+	KUNIT_CASE(changing_mm_is_refused),
+	KUNIT_CASE(change_that_begins_while_the_move_waits_counts),
+	KUNIT_CASE(gone_process_is_refused),
+	KUNIT_CASE(move_wakes_who_waits_for_the_page),
+	KUNIT_CASE(dontwake_leaves_waiters_asleep),
+	KUNIT_CASE(half_a_move_wakes_only_for_what_arrived),
+	KUNIT_CASE(killed_move_stops),
+	KUNIT_CASE(source_is_invalidated_around_the_move),
+	KUNIT_CASE(thp_source_is_invalidated_around_the_move),
+	KUNIT_CASE(page_pinned_at_the_last_moment_is_put_back),
+	KUNIT_CASE(thp_pinned_at_the_last_moment_is_put_back),
 	{}
 };
 
