@@ -2,7 +2,9 @@
 #
 # make run   [KERNEL=6.12] [ARCH=um|x86_64] [STAGE="stock locked"]
 #            [CONTRACT=locked|revalidate] [TREE=DIR] [DEBUG=1]
-#            [TESTS=SUITE_GLOB] [ARGS="more options of the command"]
+#            [TESTS=SUITE_GLOB] [REPEAT=N] [ARGS="more options of the command"]
+# make mutants [KERNEL=6.12] [ARCH=um|x86_64] [TESTS="NAME ..."]
+#            seeded defects: does a test catch each?
 # make test  the project's own tests
 
 PYTHON ?= python3
@@ -16,13 +18,16 @@ opt = $(call arg,$(1),$(2) '$($(1))')
 run_args = $(call opt,KERNEL,--kernel) $(call opt,ARCH,--arch) \
 	$(call arg,STAGE,$(foreach s,$(STAGE),--stage '$(s)')) \
 	$(call opt,CONTRACT,--contract) $(call opt,TREE,--tree) \
-	$(call arg,DEBUG,--debug) $(ARGS) $(call arg,TESTS,'$(TESTS)')
+	$(call arg,DEBUG,--debug) $(call opt,REPEAT,--repeat) $(ARGS) $(call arg,TESTS,'$(TESTS)')
 
-.PHONY: all run test clean
+.PHONY: all run mutants test clean
 all: run
 
 run:
 	@$(TOOL) run $(run_args)
+
+mutants:
+	@$(TOOL) mutants $(call opt,KERNEL,--kernel) $(call opt,ARCH,--arch) $(ARGS) $(call arg,TESTS,$(TESTS))
 
 test:
 	@$(TOOL) test $(ARGS)

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn, Optional, Sequence
 
-from . import report, run, source, worktree
+from . import mutants, report, run, source, worktree
 from .console import Console
 from .errors import COULD_NOT_RUN, Interrupted, Stop, one_line
 
@@ -27,6 +27,12 @@ class _Parser(argparse.ArgumentParser):
 def _seconds(text: str) -> int:
     if not text.isdigit() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"'{text}' is no number of seconds")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"'{text}' is no number of runs")
     return int(text)
 
 
@@ -55,8 +61,20 @@ def parser() -> argparse.ArgumentParser:
                       help="one more option for the kernel's configuration, may be repeated")
     verb.add_argument("--timeout", type=_seconds, metavar="SECONDS",
                       help="how long a guest may take for all tests")
+    verb.add_argument("--repeat", type=_count, default=1, metavar="N",
+                      help="run each guest N times, to the end, and count the runs with a failure")
+    verb.add_argument("--coverage", action="store_true",
+                      help="on UML: which lines of the code under test the suites run, on the patched stage")
     verb.add_argument("glob", nargs="?", default="", metavar="SUITE_GLOB",
                       help="which suites or tests, e.g. rmap or 'rmap_callers.page_idle*'")
+
+    verb = verbs.add_parser("mutants", help="seeded defects against the suites")
+    verb.add_argument("--kernel", metavar="LINE", help="kernel line (default 6.12)")
+    verb.add_argument("--arch", help="only defects that can show on this one, and all of them there "
+                      f"({', '.join(run.ARCHES)}; default: the first one of each defect)")
+    verb.add_argument("--fresh", action="store_true", help="use no result of an earlier run")
+    verb.add_argument("--json", action="store_true", help="print JSON instead of the table; progress to stderr")
+    verb.add_argument("names", nargs="*", metavar="NAME", help="only these defects (default: all)")
 
     verb = verbs.add_parser("test", help="the project's own tests")
     verb.add_argument("checks", nargs="*", metavar="CHECK", help="only these (default: all)")
@@ -77,7 +95,12 @@ def dispatch(args: argparse.Namespace, console: Console) -> int:
         return run.run(REPO, run.Request(
             kernel=args.kernel, arch=args.arch, stages=tuple(args.stage), contract=args.contract,
             tree=args.tree, debug=args.debug, kconfig_add=tuple(args.kconfig_add),
-            timeout=args.timeout, glob=args.glob), console)
+            timeout=args.timeout, glob=args.glob, repeat=args.repeat,
+            coverage=args.coverage), console)
+    if args.verb == "mutants":
+        return mutants.mutants(REPO, mutants.Request(
+            kernel=args.kernel, arch=args.arch, names=tuple(args.names), fresh=args.fresh,
+            as_json=args.json), Console(sys.stderr) if args.json else console)
     from . import selfcheck  # pylint: disable=import-outside-toplevel
     return selfcheck.test(REPO, args.checks, args.list, console)
 

@@ -85,6 +85,38 @@ class Console:
             self._live = False
 
 
+class Muted(Console):
+    """A part of a long step of @outer: only that time passes is told, with @detail."""
+
+    def __init__(self, outer: Console, detail: str) -> None:
+        super().__init__(outer.out)
+        self._outer = outer
+        self._detail = detail
+
+    def line(self, text: str = "") -> None:
+        """Say nothing."""
+
+    def begin(self, step: str) -> None:
+        """Say nothing: the step is the outer one's."""
+        self._outer.tick(self._detail)
+
+    def tick(self, detail: str = "") -> None:
+        """Show how far the outer step is."""
+        self._outer.tick(self._detail)
+
+    def wants_tick(self) -> bool:
+        """Tell whether tick() would print."""
+        return self._outer.wants_tick()
+
+    def end(self, result: str = "") -> float:
+        """Say nothing."""
+        return 0.0
+
+    def drop(self) -> None:
+        """Forget the outer step: an error line comes instead."""
+        self._outer.drop()
+
+
 def clock(seconds: float) -> str:
     """Format @seconds for people: 4.2 s, or 3 min 07 s."""
     if seconds < 60:

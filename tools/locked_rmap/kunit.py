@@ -35,11 +35,13 @@ class Config(NamedTuple):
     kconfig_add: Sequence[str]
     qemu_config: Optional[Path]
     debug_config: Path
+    #: For coverage on UML: the file with its options.
+    coverage_config: Optional[Path] = None
 
     @property
     def label(self) -> str:
         """Names the O= directories: um, x86_64-debug."""
-        name = self.arch + ("-debug" if self.debug else "")
+        name = self.arch + ("-debug" if self.debug else "") + ("-coverage" if self.coverage_config else "")
         if self.kconfig_add:
             name += "-" + hashlib.sha256("\n".join(self.kconfig_add).encode()).hexdigest()[:8]
         return name
@@ -49,6 +51,10 @@ class Config(NamedTuple):
         found = [f"--build_dir={build}", f"--kunitconfig={TESTS}"]
         if self.debug:
             found.append(f"--kunitconfig={self.debug_config}")
+        if self.coverage_config is not None:
+            found.append(f"--kunitconfig={self.coverage_config}")
+            # libgcov has a function of the name of one of the kernel's.
+            found.append("--make_options=KCFLAGS=-Dmangle_path=k_mangle_path")
         found += [f"--kconfig_add={entry}" for entry in self.kconfig_add]
         if self.arch != "um":
             found.append(f"--arch={self.arch}")
@@ -135,7 +141,7 @@ def build(work: WorkTree, where: Path, config: Config, what: str, log: Path, con
             marker.unlink()
     if status != 0:
         console.drop()
-        raise BuildFailed(_why_not_built(what, log, status, where))
+        raise BuildFailed(why_not_built(what, log, status, where))
     if fresh:
         files.write_json(record, _count_objects(where, 0))
     shutil.copyfile(log, kept)
@@ -147,7 +153,7 @@ def _fingerprint(work: WorkTree, where: Path, config: Config, extra: Sequence[st
     """A digest of all that decides what a build in @where makes."""
     gcc = proc.output(["gcc", "--version"]).stdout
     parts = [sys.executable, gcc, *config.options(where), *extra]
-    for path in (config.debug_config if config.debug else None, config.qemu_config):
+    for path in (config.debug_config if config.debug else None, config.qemu_config, config.coverage_config):
         parts.append(path.read_text(encoding="utf-8") if path is not None else "")
     for name, entry in sorted(work.read_ledger(where).items()):
         parts.append(f"{name} {entry[0]} {entry[1]}")
@@ -155,7 +161,8 @@ def _fingerprint(work: WorkTree, where: Path, config: Config, extra: Sequence[st
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
-def _why_not_built(what: str, log: Path, status: int, where: Path) -> str:
+def why_not_built(what: str, log: Path, status: int, where: Path) -> str:
+    """The line for a build in @where that ended with @status, its output in @log."""
     text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
     if status == 124:
         return f"{what} did not build within {BUILD_LIMIT // 60} min: see {log}"

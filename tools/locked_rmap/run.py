@@ -5,11 +5,11 @@ import contextlib
 import hashlib
 import os
 from pathlib import Path
-from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence
+from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
-from . import files, kunit, packages, report, series, source, worktree
+from . import coverage, files, kunit, packages, repeat, report, series, source, worktree
 from .console import Console
-from .errors import Stop
+from .errors import BROKEN, Stop
 
 DEFAULT_LINE = "6.12"
 ARCHES = ("um", "x86_64")
@@ -29,6 +29,8 @@ class Request(NamedTuple):
     kconfig_add: Sequence[str] = ()
     timeout: Optional[int] = None
     glob: str = ""
+    repeat: int = 1
+    coverage: bool = False
 
 
 class Site:
@@ -102,18 +104,57 @@ class Site:
             # Patches may not fight the suites over a file.
             if name in found and found[name] != data:
                 raise Stop(f"both the series and mm/tests bring {name}: take it out of the series")
+        worktree.keep_theirs(overlay, self.work.pristine)
         found.update(overlay)
         worktree.add_hooks(found, self.work.pristine)
         return found
 
 
-def config_for(repo: Path, arch: str, debug: bool, kconfig_add: Sequence[str] = ()) -> kunit.Config:
-    """The build configuration for an architecture; Stop if it is unknown."""
+def config_for(repo: Path, arch: str, debug: bool, kconfig_add: Sequence[str] = (),
+               measured: bool = False) -> kunit.Config:
+    """The build configuration for an architecture; Stop if it is unknown.
+
+    @measured: one that counts how often lines run.
+    """
     if arch not in ARCHES:
         raise Stop(f"unknown architecture '{arch}': give one of {', '.join(ARCHES)}")
+    if measured and arch != "um":
+        raise Stop(f"--coverage is for um alone, not for {arch}: leave --arch out")
     qemu = None if arch == "um" else repo / "tools" / "qemu_configs" / f"{arch}.py"
     return kunit.Config(arch, debug, tuple(kconfig_add), qemu,
-                        repo / "tools" / "configs" / "debug.config")
+                        repo / "tools" / "configs" / "debug.config",
+                        repo / "tools" / "configs" / "coverage.config" if measured else None)
+
+
+def build_stage(site: Site, config: kunit.Config, stage: str, patches: List[str], results: Path) -> Path:
+    """Put a stage in place and build it, the log goes to @results; its O= directory.
+
+    Raises Stop if the stage cannot be put in place or built.
+    """
+    results.mkdir(parents=True, exist_ok=True)
+    contents = site.contents(patches)
+    build = site.work.build_dir(config.label, stage)
+    # The place of its counters is written into an object: it is of no use elsewhere.
+    site.work.open_build(build, config.label, site.console, copy=config.coverage_config is None)
+    site.work.install(contents, build, site.series.touched())
+    kunit.build(site.work, build, config, stage_name(site, config, stage), results / "build.log", site.console)
+    return build
+
+
+def stage_name(site: Site, config: kunit.Config, stage: str) -> str:
+    """What a stage is called in messages."""
+    return f"{site.version} {config.label} {stage}"
+
+
+def run_stage(site: Site, config: kunit.Config, build: Path, stage: str, contract: str, glob: str,
+              timeout: Optional[int], results: Path, console: Console) -> kunit.Outcome:
+    """Run the suites in the kernel of @build, logs go to @results."""
+    limit = timeout or kunit.TIMEOUT[config.arch] * (2 if config.debug else 1)
+    outcome = kunit.run(site.work, build, config, contract, glob, limit, stage_name(site, config, stage),
+                        results, console)
+    if glob and not outcome.tests and not outcome.died:
+        raise Stop(f"no test matches '{glob}': the suites are rmap, rmap_callers, userfaultfd_move")
+    return outcome
 
 
 def stage_outcome(site: Site, config: kunit.Config, stage: str, patches: List[str], contract: str,
@@ -122,18 +163,8 @@ def stage_outcome(site: Site, config: kunit.Config, stage: str, patches: List[st
 
     Raises Stop if the stage cannot be put in place or built.
     """
-    results.mkdir(parents=True, exist_ok=True)
-    what = f"{site.version} {config.label} {stage}"
-    contents = site.contents(patches)
-    build = site.work.build_dir(config.label, stage)
-    site.work.open_build(build, config.label, site.console)
-    site.work.install(contents, build, site.series.touched())
-    kunit.build(site.work, build, config, what, results / "build.log", site.console)
-    limit = timeout or kunit.TIMEOUT[config.arch] * (2 if config.debug else 1)
-    outcome = kunit.run(site.work, build, config, contract, glob, limit, what, results, site.console)
-    if glob and not outcome.tests and not outcome.died:
-        raise Stop(f"no test matches '{glob}': the suites are rmap, rmap_callers, userfaultfd_move")
-    return outcome
+    build = build_stage(site, config, stage, patches, results)
+    return run_stage(site, config, build, stage, contract, glob, timeout, results, site.console)
 
 
 class Results:
@@ -175,40 +206,83 @@ def run(repo: Path, request: Request, console: Console) -> int:
     """Do what @request says; the exit status.  Raises Stop if it cannot be done."""
     if request.kernel is not None:
         source.check_line(request.kernel)
-    config = config_for(repo, request.arch, request.debug, request.kconfig_add)
+    config = config_for(repo, request.arch, request.debug, request.kconfig_add, request.coverage)
     needed = [*packages.BUILD, *packages.ARCH[request.arch]]
     packages.need(console, needed + list(packages.TREE if request.tree else ()))
     cache = source.open_cache()
     site = Site(repo, cache, console, request.kernel, request.tree)
     default = [series.STOCK] if request.contract == report.REVALIDATE else \
         list(dict.fromkeys([series.STOCK, site.series.stages[-1].name]))
+    if request.coverage:
+        default = default[-1:]
     asked = [site.series.stage(name) for name in request.stages or default]
     stages = [stage for stage in site.series.stages if stage in asked]
     name = "shows-defect" + (".revalidate" if request.contract == report.REVALIDATE else "")
     defects = report.read_defects(site.patches / name, request.arch)
 
+    if request.coverage and (len(stages) > 1 or request.repeat > 1):
+        raise Stop("--coverage is for one run of one stage: leave --repeat out and give one --stage")
+
     results = Results(repo, config.label)
+    measured: List[coverage.Function] = []
+    wrong: List[str] = []
     outcomes: Dict[str, kunit.Outcome] = {}
+    tallies: Dict[str, repeat.Tally] = {}
     verdict: Optional[report.Verdict] = None
     try:
         with site.held():
             for stage in stages:
-                outcomes[stage.name] = stage_outcome(
-                    site, config, stage.name, stage.patches, request.contract, request.glob,
-                    request.timeout, results.stage(stage.name))
+                place = results.stage(stage.name)
+                build = build_stage(site, config, stage.name, stage.patches, place)
+                if request.coverage:
+                    coverage.forget(build)
+
+                def once(logs: Path, told: Console, name: str = stage.name, where: Path = build) -> kunit.Outcome:
+                    return run_stage(site, config, where, name, request.contract, request.glob,
+                                     request.timeout, logs, told)
+
+                if request.repeat == 1:
+                    outcomes[stage.name] = once(place, console)
+                    if request.coverage:
+                        measured, wrong = measure(site, build, place)
+                    continue
+                known = report.must_fail(stage.name, stages[-1].name, request.contract, defects)
+                tally = repeat.runs(request.repeat, stage_name(site, config, stage.name), known, place, once, console)
+                tallies[stage.name] = tally
+                outcomes[stage.name] = tally.kept
         verdict = report.judge(outcomes, request.contract, defects, bool(request.glob))
     except Stop as err:
         # The line may name a log: by its place after the run.
         raise Stop(str(err).replace(str(results.temp), str(results.base))) from err
     finally:
-        results.publish(report.summary(site.version, request.arch, request.contract, outcomes,
-                                       verdict, request.debug))
+        value = report.summary(site.version, request.arch, request.contract, outcomes, verdict, request.debug)
+        for name, tally in tallies.items():
+            value["stages"][name].update(runs=tally.runs, bad_runs=tally.bad)
+        results.publish(value)
     report.print_table(console, outcomes)
+    for name, tally in tallies.items():
+        console.line(console.paint(tally.sentence(name), "31;1" if tally.bad else "32"))
     console.line(console.paint(verdict.sentence, "32" if verdict.status == 0 else "31;1"))
     shown = [results.final(stage.name) for stage in stages] + [results.base / "summary.json"]
+    enough = True
+    if request.coverage:
+        coverage.print_table(console, measured)
+        enough, sentence = coverage.judge(measured, wrong)
+        console.line(console.paint(sentence, "32" if enough else "31;1"))
     console.line("logs: " + ", ".join(relative(path) for path in shown)
                  + " (kernel.log, kunit.log, kunit.json, build.log in each directory)")
-    return verdict.status
+    return BROKEN if any(tally.bad for tally in tallies.values()) or not enough else verdict.status
+
+
+def measure(site: Site, build: Path, results: Path) -> Tuple[List[coverage.Function], List[str]]:
+    """What the run in @build covered, and what is wrong with the list of exceptions."""
+    site.console.begin("reading the coverage")
+    functions = coverage.collect(site.work.tree, build, results / "gcov.log", site.console)
+    exceptions = coverage.read_left_out(site.repo / "Documentation" / f"coverage-{site.line}.txt")
+    wrong = coverage.leave_out(functions, exceptions)
+    files.write_json(results / "coverage.json", coverage.summary(functions))
+    site.console.end(f"{len(functions)} functions")
+    return functions, wrong
 
 
 def relative(path: Path) -> str:

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Set
 
-from . import files, klog, kunit, packages, proc, report, run, series, source, worktree
+from . import files, klog, kunit, mutants, packages, proc, report, run, series, source, worktree
 from .console import Console, clock
 from .errors import BROKEN, HOLDS, Stop, one_line
 
@@ -322,6 +322,21 @@ def check_suites_x86_64(bench: Bench) -> Tally:
     return _suites(bench, "suites-x86_64", "x86_64", True, "patched", report.LOCKED)
 
 
+def check_mutants(bench: Bench) -> Tally:
+    """Every seeded defect is caught by the suites."""
+    done = mutants.State(mutants.results_dir(bench.repo) / mutants.STATE).whole
+    # Results of a run that was cut off count, those of a whole one are history.
+    score = mutants.measure(bench.site(), mutants.Request(fresh=done), bench.console)
+    results = {f"{arch}, unchanged": report.some(why) for arch, why in score.broken.items()}
+    for mutant, result in score.results:
+        results[f"{mutant.name} ({result.arch})"] = "" if result.caught_by else "no test catches it"
+    found = tally(results)
+    # Not a failure: another test has caught it.
+    return found._replace(told=found.told + [
+        f"{mutant.name} ({result.arch}): caught, but not by {report.some(result.silent(mutant))}"
+        for mutant, result in score.results if result.caught_by and result.silent(mutant)])
+
+
 CHECKS: Dict[str, Callable[[Bench], Tally]] = {
     "unit": check_unit,
     "types": check_types,
@@ -332,6 +347,7 @@ CHECKS: Dict[str, Callable[[Bench], Tally]] = {
     "each": check_each,
     "suites-x86_64": check_suites_x86_64,
     "warnings": check_warnings,
+    "mutants": check_mutants,
 }
 
 

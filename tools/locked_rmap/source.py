@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Kernel source: Debian's linux-source packages, by way of the machine's apt."""
+"""Kernel source: Debian's linux-source packages, by way of apt."""
 
 import functools
 import os
 import re
 import shutil
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from . import files, packages, proc
+from . import files, packages, proc, suites
 from .console import Console
 from .errors import Stop, one_line
 
@@ -23,13 +23,17 @@ _TAG_OWNER = "# The cache of locked-rmap: kernel sources and builds, made again 
 
 
 class Package(NamedTuple):
-    """One version of a linux-source package that apt knows."""
+    """One version of a linux-source package that apt knows.
+
+    @apt is what apt needs to be told to know it.
+    """
 
     name: str
     version: str
     sha256: str
     filename: str
     size: int
+    apt: Tuple[str, ...] = ()
 
     @property
     def upstream(self) -> str:
@@ -73,8 +77,8 @@ def check_line(line: str) -> None:
         raise Stop(f"unknown kernel line '{line}': give one like 6.12 (major.minor)")
 
 
-def parse_show(text: str) -> List[Package]:
-    """The packages in the output of `apt-cache show`."""
+def parse_show(text: str, apt: Sequence[str] = ()) -> List[Package]:
+    """The packages in the output of `apt-cache show`, which was given @apt too."""
     found = []
     for stanza in text.split("\n\n"):
         field: Dict[str, str] = {}
@@ -84,7 +88,7 @@ def parse_show(text: str) -> List[Package]:
                 field.setdefault(match.group(1), match.group(2))
         if all(key in field for key in ("Package", "Version", "SHA256", "Filename", "Size")):
             found.append(Package(field["Package"], field["Version"], field["SHA256"],
-                                 field["Filename"], int(field["Size"])))
+                                 field["Filename"], int(field["Size"]), tuple(apt)))
     return found
 
 
@@ -95,11 +99,21 @@ def _compare(left: Package, right: Package) -> int:
     return -1 if older.returncode == 0 else 1
 
 
-def offered(line: str) -> List[Package]:
-    """Every version of @line that apt's lists hold, the newest first."""
-    answer = proc.output(["apt-cache", "show", f"linux-source-{line}"])
-    unique = {package.version: package for package in parse_show(answer.stdout)}
+def offered(line: str, apt: Sequence[str] = ()) -> List[Package]:
+    """Every version of @line that apt's lists hold, the newest first.
+
+    @apt is options for an apt state other than the machine's.
+    """
+    answer = proc.output(["apt-cache", "show", f"linux-source-{line}", *apt])
+    unique = {package.version: package for package in parse_show(answer.stdout, apt)}
     return sorted(unique.values(), key=functools.cmp_to_key(_compare), reverse=True)
+
+
+def lines_offered(apt: Sequence[str] = ()) -> List[str]:
+    """Every line that apt's lists hold, in order."""
+    names = proc.output(["apt-cache", "pkgnames", "linux-source-", *apt]).stdout.split()
+    return sorted({name[len("linux-source-"):] for name in names
+                   if re.fullmatch(r"linux-source-\d+\.\d+", name)}, key=version_key)
 
 
 def version_key(version: str) -> Tuple[int, ...]:
@@ -133,6 +147,7 @@ class Store:
         self.cache = cache
         self.console = console
         self.sources = cache / "source"
+        self.others = suites.Suites(cache, console)
 
     def pristine(self, line: str) -> Path:
         """The newest tree of @line, fetched if need be.  Never write to it.
@@ -158,10 +173,7 @@ class Store:
     def _pristine(self, line: str) -> Path:
         cached = self._cached(line)
         try:
-            known = offered(line)
-            if not known and cached is None:
-                self._update()
-                known = offered(line)
+            known = self._known(line, cached is not None)
         except Stop as err:
             if cached is None:
                 raise
@@ -182,7 +194,7 @@ class Store:
             archive = self.archive(newest)
         except Stop as err:
             # The lists may name a version that the mirror no longer has.
-            again = self._refreshed(line)
+            again = self._refreshed(line, newest.apt)
             if again and again.version != newest.version:
                 newest, tree = again, self.sources / f"linux-{again.upstream}"
                 archive = self.archive(newest)
@@ -195,24 +207,54 @@ class Store:
         archive.unlink()
         return tree
 
-    def _refreshed(self, line: str) -> Optional[Package]:
-        try:
+    def _known(self, line: str, cached: bool) -> List[Package]:
+        """Versions of @line that the machine's suites have, or else other ones.
+
+        The network is asked only if need be: not for what is @cached already.
+        """
+        known = offered(line)
+        if not known and not cached and not lines_offered():
+            # A fresh image, whose lists were never read.
             self._update()
+            known = offered(line)
+        if known:
+            return known
+        there = self.others.there()
+        if there:
+            known = offered(line, self.others.options)
+        if (there and self.others.stale()) or not (known or cached):
+            try:
+                self.others.refresh()
+            except Stop as err:
+                if known or cached:
+                    self.console.line(f"{err}; going on with what is known")
+                    return known
+                have = ", ".join(lines_offered()) or "none"
+                raise Stop(f"this machine's Debian suites have no linux-source-{line} (they have {have}), "
+                           f"and {err}") from err
+            known = offered(line, self.others.options)
+        return known
+
+    def _refreshed(self, line: str, apt: Sequence[str]) -> Optional[Package]:
+        try:
+            if apt:
+                self.others.refresh()
+            else:
+                self._update()
         except Stop:
             return None
-        known = offered(line)
+        known = offered(line, apt)
         return known[0] if known else None
 
-    @staticmethod
-    def _unknown(line: str) -> str:
-        names = proc.output(["apt-cache", "pkgnames", "linux-source-"]).stdout.split()
-        lines = sorted((name[len("linux-source-"):] for name in names
-                        if re.fullmatch(r"linux-source-\d+\.\d+", name)), key=version_key)
+    def _unknown(self, line: str) -> str:
+        lines = set(lines_offered())
+        if self.others.there():
+            lines.update(lines_offered(self.others.options))
         if not lines:
             return (f"apt offers no linux-source package at all, so not linux-source-{line}: "
                     "check the network and apt's sources, then run again")
-        return (f"unknown kernel line {line}: apt offers no linux-source-{line}; "
-                f"it offers {', '.join(lines)}")
+        return (f"unknown kernel line {line}: Debian offers no linux-source-{line}; "
+                f"it offers {', '.join(sorted(lines, key=version_key))}")
 
     def _update(self) -> None:
         """apt-get update; Stop if it fails or cannot be tried."""
@@ -279,7 +321,7 @@ class Store:
         try:
             # As root apt would hand the download to its sandbox user, who may not write here.
             status = proc.run(["apt-get", "-q", "-o", "APT::Sandbox::User=root", "download",
-                               f"{package.name}={package.version}"], log, cwd=temp, tick=tick)
+                               f"{package.name}={package.version}", *package.apt], log, cwd=temp, tick=tick)
             debs = list(temp.glob("*.deb"))
             text = log.read_text(encoding="utf-8", errors="replace")
             if re.search(r"hash sum mismatch|unexpected size", text, re.I):

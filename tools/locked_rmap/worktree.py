@@ -84,6 +84,44 @@ def overlay(repo: Path) -> Contents:
     return found
 
 
+def keep_theirs(found: Contents, pristine: Path) -> None:
+    """Let what a tree's own mm/tests says stand beside the suites, in @found.
+
+    Its files stay anyway; its Kconfig and Makefile are joined with ours.  What
+    they say of the suites themselves is an older copy of ours, and goes.
+    """
+    for name, join in ((f"{TESTS}/Kconfig", join_kconfig), (f"{TESTS}/Makefile", join_makefile)):
+        own = pristine / name
+        if own.is_file():
+            theirs = own.read_text(encoding="utf-8", errors="surrogateescape")
+            joined = join(theirs, found[name].decode(encoding="utf-8", errors="surrogateescape"))
+            found[name] = joined.encode(encoding="utf-8", errors="surrogateescape")
+
+
+def join_makefile(theirs: str, ours: str) -> str:
+    """@theirs less its lines about objects of @ours, then @ours."""
+    objects = set(re.findall(r"\S+\.o\b", ours))
+    lines = re.findall(r"(?:.*\\\n)*.*\n?", theirs)
+    return _join([line for line in lines if not objects & set(re.findall(r"\S+\.o\b", line))], ours)
+
+
+def join_kconfig(theirs: str, ours: str) -> str:
+    """@theirs less its entries for options of @ours, then @ours."""
+    option = r"(?:menu)?config\s+(\w+)"
+    own = set(re.findall(rf"^{option}", ours, re.M))
+    blocks = re.split(r"^(?=[^\s#])", theirs, flags=re.M)
+    heads = [re.match(option, block) for block in blocks]
+    return _join([block for block, head in zip(blocks, heads)
+                  if head is None or head.group(1) not in own], ours)
+
+
+def _join(kept: List[str], ours: str) -> str:
+    text = "".join(kept)
+    if not re.search(r"^\s*[^\s#]", text, re.M):
+        return ours
+    return text.rstrip("\n") + "\n\n" + re.sub(r"\A# SPDX-License-Identifier: .*\n\s*", "", ours)
+
+
 class WorkTree:
     """One kernel tree with its O= directories, under @base.
 
@@ -288,11 +326,11 @@ class WorkTree:
         """The O= directory of one architecture and configuration at one stage."""
         return self.builds / f"{label}-{stage}"
 
-    def open_build(self, build: Path, label: str, console: Console) -> None:
+    def open_build(self, build: Path, label: str, console: Console, copy: bool = True) -> None:
         """Make @build ready to be built in.
 
         A new one starts as a copy of another stage's finished one of the same
-        @label.  One whose build was cut off loses what that build wrote: a
+        @label, if @copy.  One whose build was cut off loses what that build wrote: a
         half-written object would look up to date.
         """
         for stale in self.builds.glob(".seed-*"):
@@ -303,7 +341,7 @@ class WorkTree:
         self.builds.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(FileNotFoundError):
             ledger_path(build).unlink()
-        donor = self._donor(build, label)
+        donor = self._donor(build, label) if copy else None
         if donor is None:
             build.mkdir()
             return

@@ -45,6 +45,12 @@ if "--list_tests" in sys.argv:
     sys.exit(0)
 patched = "line ten" in open("mm/rmap.c").read()
 head = "KTAP version 1\n1..1\n    KTAP version 1\n    # Subtest: s\n    1..3\n    ok 1 one\n"
+if mode == "flaky":
+    counter = os.path.join(os.path.dirname(__file__), "runs")
+    count = os.path.exists(counter) and int(open(counter).read()) or 0
+    with open(counter, "w") as out:
+        out.write(str(count + 1))
+    patched = patched and count != 1
 one, two = ("ok", "ok") if patched else ("ok", "not ok")
 if mode == "hang":
     with open(os.path.join(build, "test.log"), "w") as log:
@@ -158,6 +164,33 @@ class RunTest(CommandCase):
         self.assertIn("hung and was ended after 1 s", answer.stdout)
 
 
+class RepeatTest(CommandCase):
+    """run --repeat."""
+
+    def test_every_run_is_good(self) -> None:
+        answer = self.run_tree("--repeat", "3")
+        self.assertEqual(answer.returncode, 0, answer.stdout + answer.stderr)
+        for line in ("stock: 3 runs, 0 with a failure", "locked: 3 runs, 0 with a failure"):
+            self.assertIn(line, answer.stdout.splitlines())
+        self.assertEqual(answer.stdout.count("building"), 4, "each stage is built once")
+        self.assertNotIn("um-locked/again", " ".join(self.result_files()))
+
+    def test_one_bad_run_is_counted_and_kept(self) -> None:
+        self.mode("flaky")
+        answer = self.run_tree("--repeat", "4", "--stage", "locked")
+        self.assertEqual(answer.returncode, 1, answer.stderr)
+        self.assertIn("locked: 4 runs, 1 with a failure; the first is run 2: s.two", answer.stdout.splitlines())
+        self.assertIn("not ok 2 two", (self.repo / "build/results/um-locked/kernel.log").read_text(encoding="utf-8"))
+        stage = json.loads((self.repo / "build/results/summary.json").read_text(encoding="utf-8"))["stages"]["locked"]
+        self.assertEqual((stage["runs"], stage["bad_runs"], stage["tests"]["s.two"]), (4, 1, "FAIL"))
+
+    def test_a_defect_that_does_not_show_is_a_failure(self) -> None:
+        write(self.repo / "mm/patches/linux-6.12/shows-defect", "s.one\ns.two\n")
+        answer = self.run_tree("--repeat", "2")
+        self.assertEqual(answer.returncode, 1, answer.stderr)
+        self.assertIn("stock: 2 runs, 2 with a failure; the first is run 1: s.one passes", answer.stdout.splitlines())
+
+
 class CannotTest(CommandCase):
     """Runs that cannot be done: status 2, one line, and the next run works."""
 
@@ -177,6 +210,7 @@ class CannotTest(CommandCase):
             (["run", "--tree", str(self.tree), "--kernel", "6.1"], "is a 6.12.99 kernel"),
             (["run", "--contract", "x"], "--contract"),
             (["run", "--timeout", "0"], "--timeout"),
+            (["run", "--repeat", "0"], "--repeat"),
             (["run", "--kconfig_add", "X"], "--kconfig_add"),
             (["fly"], "fly"),
             ([], "VERB"),
@@ -247,7 +281,14 @@ class CannotTest(CommandCase):
 APT = """#!/bin/sh
 here=$(dirname "$0")
 echo "$(basename "$0") $*" >> "$here/calls"
+for last; do :; done
 case "$(basename "$0") $*" in
+"apt-get indextargets"*) cat "$here/targets" ;;
+"apt-cache show"*" -c "*) cat "$here/show.others" ;;
+"apt-cache pkgnames"*" -c "*) echo linux-source-7.3 ;;
+*update*" -c "*) test -e "$here/online" || { echo "W: Failed to fetch the lists"; exit 0; }
+	touch "$(dirname "$last")/lists/x_Packages" ;;
+*download*" -c "*) cp "$here/deb.others" ./linux-source-7.3_7.3.4-1_all.deb ;;
 "apt-cache show"*) cat "$here/show" ;;
 "apt-cache pkgnames"*) echo linux-source-6.1; echo linux-source-6.12 ;;
 *update*) test -e "$here/online" || { echo "E: Failed to fetch the lists"; exit 100; } ;;
@@ -265,22 +306,37 @@ class SourceTest(CommandCase):
         self.bin = self.temp / "bin"
         for name in ("apt-get", "apt-cache"):
             write(self.bin / name, APT, executable=True)
-        self.package()
+        self.good = self.package("6.12", "6.12.99-1", self.tree, "")
+        for name in ("show.others", "targets"):
+            write(self.bin / name, "")
         self.online(True)
 
-    def package(self) -> None:
-        """A .deb with the tree in it, and what apt says of it."""
-        base = self.temp / "package"
+    def package(self, line: str, version: str, tree: Path, suffix: str) -> bytes:
+        """A .deb with @tree in it, and what apt says of it, in files with @suffix."""
+        base = self.temp / f"package{suffix}"
         (base / "usr/src").mkdir(parents=True)
-        write(base / "DEBIAN/control", "Package: linux-source-6.12\nVersion: 6.12.99-1\nArchitecture: all\n"
+        write(base / "DEBIAN/control", f"Package: linux-source-{line}\nVersion: {version}\nArchitecture: all\n"
                                        "Maintainer: x <x@example.org>\nDescription: x\n")
-        subprocess.run(["tar", "-cJf", str(base / "usr/src/linux-source-6.12.tar.xz"), "--transform",
-                        "s,^tree,linux-source-6.12,", "-C", str(self.temp), "tree"], check=True)
-        subprocess.run(["dpkg-deb", "-b", str(base), str(self.bin / "deb")], check=True,
+        subprocess.run(["tar", "-cJf", str(base / f"usr/src/linux-source-{line}.tar.xz"), "--transform",
+                        f"s,^{tree.name},linux-source-{line},", "-C", str(tree.parent), tree.name], check=True)
+        subprocess.run(["dpkg-deb", "-b", str(base), str(self.bin / f"deb{suffix}")], check=True,
                        stdout=subprocess.DEVNULL)
-        self.good = (self.bin / "deb").read_bytes()
-        write(self.bin / "show", "Package: linux-source-6.12\nVersion: 6.12.99-1\nFilename: pool/x.deb\n"
-                                 f"Size: {len(self.good)}\nSHA256: {hashlib.sha256(self.good).hexdigest()}\n")
+        good = (self.bin / f"deb{suffix}").read_bytes()
+        write(self.bin / f"show{suffix}",
+              f"Package: linux-source-{line}\nVersion: {version}\nFilename: pool/x.deb\n"
+              f"Size: {len(good)}\nSHA256: {hashlib.sha256(good).hexdigest()}\n")
+        return good
+
+    def other_suites(self) -> None:
+        """Another suite has a 7.3 in which nothing needs a patch."""
+        tree = kernel_tree(self.temp / "tree73", KUNIT_PY)
+        write(tree / "Makefile", MAKEFILE.replace("6", "7").replace("12", "3").replace("99", "4"))
+        write(tree / "mm/rmap.c", "line ten\n")
+        write(tree / "mm/tests/own_kunit.c", "int own;\n")
+        write(tree / "tools/testing/kunit/mode", "good")
+        write(self.bin / "targets", "Debian|Debian|http://mirror.example/debian/\n")
+        self.package("7.3", "7.3.4-1", tree, ".others")
+        write(self.bin / "show", "")
 
     def online(self, there: bool) -> None:
         """Plug the network in or out."""
@@ -344,9 +400,45 @@ class SourceTest(CommandCase):
         self.assertEqual(answer.returncode, 0, answer.stdout + answer.stderr)
         self.assertIn("is damaged: fetching it again", answer.stdout)
 
-    def test_a_line_that_apt_does_not_have(self) -> None:
-        write(self.bin / "show", "")
-        self.assert_one_line(self.fetch("--kernel", "6.99"), "unknown kernel line 6.99", "6.1, 6.12")
+    def test_a_line_that_debian_does_not_have(self) -> None:
+        self.other_suites()
+        write(self.bin / "show.others", "")
+        self.assert_one_line(self.fetch("--kernel", "6.99"), "unknown kernel line 6.99", "6.1, 6.12, 7.3")
+
+    def test_a_line_of_another_suite_is_fetched_once(self) -> None:
+        self.other_suites()
+        answer = self.fetch("--kernel", "7.3")
+        self.assertEqual(answer.returncode, 0, answer.stdout + answer.stderr)
+        self.assertEqual(self.summary()["stages"]["stock"]["tests"],
+                         {"s.one": "PASS", "s.two": "PASS", "s.three": "SKIP"})
+        self.assertEqual(list(self.summary()["stages"]), ["stock"])
+        updates = [call for call in self.calls().splitlines() if "update" in call]
+        self.assertEqual(len(updates), 1)
+        self.assertIn("-c " + str(self.temp / "cache/apt/apt.conf"), updates[0])
+        tree = self.temp / "cache/trees/7.3.4/tree/mm/tests"
+        self.assertTrue((tree / "own_kunit.c").exists() and (tree / "x_kunit.c").exists())
+        self.online(False)
+        answer = self.fetch("--kernel", "7.3")
+        self.assertEqual(answer.returncode, 0, answer.stdout + answer.stderr)
+        self.assertNotIn("apt-get", self.calls())
+
+    def test_stale_lists_of_other_suites_do_for_want_of_network(self) -> None:
+        self.other_suites()
+        self.fetch("--kernel", "7.3")
+        self.online(False)
+        os.utime(self.temp / "cache/apt/stamp", (1, 1))
+        (self.temp / "cache/apt/lists/x_Packages").unlink()
+        answer = self.fetch("--kernel", "7.3")
+        self.assertEqual(answer.returncode, 0, answer.stdout + answer.stderr)
+        self.assertIn("other Debian suites cannot be read", answer.stdout)
+
+    def test_other_suites_cannot_be_read(self) -> None:
+        self.other_suites()
+        self.online(False)
+        self.assert_one_line(self.fetch("--kernel", "7.3"), "have no linux-source-7.3", "6.1, 6.12",
+                             "Failed to fetch", "network")
+        write(self.bin / "targets", "Ubuntu|Ubuntu|http://mirror.example/ubuntu/\n")
+        self.assert_one_line(self.fetch("--kernel", "7.3"), "no Debian mirror")
 
     def test_a_patch_that_does_not_apply_to_the_line(self) -> None:
         write(self.repo / "mm/patches/linux-6.12/0001-x.patch", PATCH.replace("line 9", "line nine"))

@@ -5,7 +5,7 @@ import errno
 import os
 import time
 from pathlib import Path
-from typing import Dict, List
+from typing import Dict, List, Tuple
 from unittest import mock
 
 from locked_rmap import files, worktree
@@ -191,6 +191,39 @@ class HookTest(TreeCase):
         contents: worktree.Contents = {}
         worktree.add_hooks(contents, self.pristine)
         self.assertIn(worktree.MAKEFILE_HOOK, contents["mm/Makefile"].decode())
+
+
+class KeepTheirsTest(Case):
+    """keep_theirs(): a tree's own mm/tests beside the suites."""
+
+    OURS = {"mm/tests/Kconfig": b"# SPDX-License-Identifier: GPL-2.0-only\n\nconfig X\n\tbool\n",
+            "mm/tests/Makefile": b"# SPDX-License-Identifier: GPL-2.0-only\n\nobj-$(CONFIG_X) += x.o\n"}
+
+    def joined(self, kconfig: str = "", makefile: str = "") -> Tuple[str, str]:
+        """The two files, in a tree that has these; an empty text is no file."""
+        tree = self.temp / "tree"
+        for name, text in (("Kconfig", kconfig), ("Makefile", makefile)):
+            if text:
+                write(tree / "mm/tests" / name, text)
+        found = dict(self.OURS)
+        worktree.keep_theirs(found, tree)
+        return found["mm/tests/Kconfig"].decode(), found["mm/tests/Makefile"].decode()
+
+    def test_a_tree_without_them_gets_ours(self) -> None:
+        self.assertEqual(self.joined(), tuple(text.decode() for text in self.OURS.values()))
+
+    def test_theirs_come_first(self) -> None:
+        kconfig, makefile = self.joined("# theirs\nconfig LAZY\n\tbool\n", "obj-$(CONFIG_LAZY) += lazy.o\n")
+        self.assertEqual(kconfig, "# theirs\nconfig LAZY\n\tbool\n\nconfig X\n\tbool\n")
+        self.assertEqual(makefile, "obj-$(CONFIG_LAZY) += lazy.o\n\nobj-$(CONFIG_X) += x.o\n")
+
+    def test_an_older_copy_of_ours_is_replaced(self) -> None:
+        kconfig, makefile = self.joined("config X\n\ttristate\n\tdefault y\n", "obj-y += \\\n\tx.o\n")
+        self.assertEqual((kconfig, makefile), tuple(text.decode() for text in self.OURS.values()))
+        kconfig, makefile = self.joined("config X\n\tint\n\nif Y\nconfig Z\n\tbool\nendif\n",
+                                        "obj-y += x.o\nobj-y += y.o\n")
+        self.assertEqual(kconfig, "if Y\nconfig Z\n\tbool\nendif\n\nconfig X\n\tbool\n")
+        self.assertEqual(makefile, "obj-y += y.o\n\nobj-$(CONFIG_X) += x.o\n")
 
 
 class UserTreeTest(Case):
