@@ -247,6 +247,59 @@ static void caller_expect_no_walk(struct kunit *test, struct caller *caller)
 }
 
 /*
+ * How page_idle is called: through /sys/kernel/mm/page_idle/bitmap
+ */
+
+static loff_t page_idle_pos(struct caller *caller, u64 *mask)
+{
+	unsigned long pfn = folio_pfn(caller->folio);
+
+	*mask = 1ULL << (pfn % 64);
+	return pfn / 64 * sizeof(u64);
+}
+
+static void page_idle_write_call(void *data)
+{
+	struct caller *caller = data;
+	loff_t pos;
+	u64 mask;
+
+	pos = page_idle_pos(caller, &mask);
+	caller->ret = kernel_write(caller->file, &mask, sizeof(mask), &pos);
+}
+
+static void page_idle_read_call(void *data)
+{
+	struct caller *caller = data;
+	u64 mask, bits = 0;
+	loff_t pos;
+
+	pos = page_idle_pos(caller, &mask);
+	caller->ret = kernel_read(caller->file, &bits, sizeof(bits), &pos);
+	caller->idle = bits & mask;
+}
+
+static struct caller *page_idle_write_of(struct kunit *test, struct caller *caller)
+{
+	if (!IS_ENABLED(CONFIG_IDLE_PAGE_TRACKING))
+		kunit_skip(test, "needs CONFIG_IDLE_PAGE_TRACKING");
+
+	caller->call = page_idle_write_call;
+	caller->file = rmap_kunit_open(test, "sysfs",
+				       "kernel/mm/page_idle/bitmap", O_RDWR);
+	return caller;
+}
+
+/* As if the folio had been marked idle, and accessed since. */
+static struct caller *page_idle_read_of(struct kunit *test, struct caller *caller)
+{
+	page_idle_write_of(test, caller);
+	caller->call = page_idle_read_call;
+	folio_set_idle(caller->folio);
+	return caller;
+}
+
+/*
  * folio_referenced()
  */
 
@@ -313,6 +366,34 @@ static void folio_referenced_counts_a_thp_once(struct kunit *test)
 {
 	folio_referenced_expect_all(test,
 				    folio_referenced_of(test, caller_of_thp(test)));
+}
+
+/* What page_idle or DAMON took from the entries is a reference all the same. */
+static void folio_referenced_counts_what_page_idle_saw(struct kunit *test)
+{
+	struct caller *caller = page_idle_write_of(test, caller_of_page(test));
+
+	caller_run(test, caller);
+	KUNIT_ASSERT_EQ(test, caller_count_young(test, caller), 0);
+	KUNIT_ASSERT_TRUE(test, folio_test_young(caller->folio));
+
+	folio_referenced_of(test, caller);
+	caller_run(test, caller);
+	KUNIT_EXPECT_EQ(test, caller->ret, 1);
+	KUNIT_EXPECT_FALSE(test, folio_test_young(caller->folio));
+}
+
+/* A folio that turns out to be in use is not idle any more. */
+static void folio_referenced_clears_idle(struct kunit *test)
+{
+	struct caller *caller = folio_referenced_of(test, caller_of_page(test));
+
+	if (!IS_ENABLED(CONFIG_PAGE_IDLE_FLAG))
+		kunit_skip(test, "needs CONFIG_PAGE_IDLE_FLAG");
+	folio_set_idle(caller->folio);
+	caller_run(test, caller);
+	KUNIT_EXPECT_EQ(test, caller->ret, 1);
+	KUNIT_EXPECT_FALSE(test, folio_test_idle(caller->folio));
 }
 
 static void folio_referenced_uses_the_callers_lock(struct kunit *test)
@@ -559,57 +640,8 @@ static void madvise_pageout_swaps_out(struct kunit *test)
 }
 
 /*
- * page_idle, through /sys/kernel/mm/page_idle/bitmap
+ * page_idle, through its bitmap
  */
-
-static loff_t page_idle_pos(struct caller *caller, u64 *mask)
-{
-	unsigned long pfn = folio_pfn(caller->folio);
-
-	*mask = 1ULL << (pfn % 64);
-	return pfn / 64 * sizeof(u64);
-}
-
-static void page_idle_write_call(void *data)
-{
-	struct caller *caller = data;
-	loff_t pos;
-	u64 mask;
-
-	pos = page_idle_pos(caller, &mask);
-	caller->ret = kernel_write(caller->file, &mask, sizeof(mask), &pos);
-}
-
-static void page_idle_read_call(void *data)
-{
-	struct caller *caller = data;
-	u64 mask, bits = 0;
-	loff_t pos;
-
-	pos = page_idle_pos(caller, &mask);
-	caller->ret = kernel_read(caller->file, &bits, sizeof(bits), &pos);
-	caller->idle = bits & mask;
-}
-
-static struct caller *page_idle_write_of(struct kunit *test, struct caller *caller)
-{
-	if (!IS_ENABLED(CONFIG_IDLE_PAGE_TRACKING))
-		kunit_skip(test, "needs CONFIG_IDLE_PAGE_TRACKING");
-
-	caller->call = page_idle_write_call;
-	caller->file = rmap_kunit_open(test, "sysfs",
-				       "kernel/mm/page_idle/bitmap", O_RDWR);
-	return caller;
-}
-
-/* As if the folio had been marked idle, and accessed since. */
-static struct caller *page_idle_read_of(struct kunit *test, struct caller *caller)
-{
-	page_idle_write_of(test, caller);
-	caller->call = page_idle_read_call;
-	folio_set_idle(caller->folio);
-	return caller;
-}
 
 static void page_idle_write_expect_aged(struct kunit *test, struct caller *caller)
 {
@@ -1462,6 +1494,8 @@ static struct kunit_case rmap_callers_test_cases[] = {
 	KUNIT_CASE(folio_referenced_counts_each_process),
 	KUNIT_CASE(folio_referenced_counts_each_ksm_mapping),
 	KUNIT_CASE(folio_referenced_counts_a_thp_once),
+	KUNIT_CASE(folio_referenced_counts_what_page_idle_saw),
+	KUNIT_CASE(folio_referenced_clears_idle),
 	KUNIT_CASE(folio_referenced_uses_the_callers_lock),
 	KUNIT_CASE(folio_referenced_contended_says_referenced),
 	KUNIT_CASE(folio_referenced_contended_ksm_says_referenced),

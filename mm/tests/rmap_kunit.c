@@ -753,6 +753,13 @@ static void walk_run(struct walk *walk, struct folio *folio)
 	folio_unlock(folio);
 }
 
+static void walk_fn(void *data)
+{
+	struct walk *walk = data;
+
+	rmap_walk(walk->folio, &walk->rwc);
+}
+
 /* Each process that maps the folio is visited once, and none that does not. */
 static void walk_visits_each_process_once(struct kunit *test)
 {
@@ -888,6 +895,58 @@ static void thp_and_its_pages_give_their_anon_vma(struct kunit *test)
 	}
 }
 
+/* A huge page that two VMAs map one half of is found in both. */
+static void walk_finds_both_halves_of_a_split_vma(struct kunit *test)
+{
+	unsigned long area = rmap_kunit_mmap_thp(test);
+	struct folio *thp = rmap_kunit_new_thp(test, area, 1);
+	struct walk *walk = walk_alloc(test);
+
+	KUNIT_ASSERT_EQ(test, do_madvise(current->mm, area + PMD_SIZE / 2,
+					 PMD_SIZE / 2, MADV_DONTDUMP), 0);
+	walk_run(walk, thp);
+	KUNIT_EXPECT_EQ(test, walk->visits, 2);
+	KUNIT_EXPECT_EQ(test, walk->found, PMD_SIZE / PAGE_SIZE);
+}
+
+/* Without an anon_lock, a walk of a contended root waits, or gives up if told so. */
+static void walk_without_anon_lock(struct kunit *test, bool try_lock)
+{
+	struct walker *walker = walker_alloc(test);
+	struct walk *walk = walk_alloc(test);
+	enum rmap_kunit_outcome outcome;
+	struct rmap_kunit_thread *thread;
+
+	walk->folio = walker->folio;
+	walk->rwc.anon_lock = NULL;
+	walk->rwc.try_lock = try_lock;
+	thread = rmap_kunit_thread_create(test, walk_fn, walk);
+	folio_lock(walker->folio);
+	anon_vma_lock_write(walker->anon_vma);
+	rmap_kunit_thread_start(thread);
+	outcome = rmap_kunit_settle_on_rwsem(thread, &walker->anon_vma->root->rwsem);
+	anon_vma_unlock_write(walker->anon_vma);
+	rmap_kunit_thread_wait(thread);
+	folio_unlock(walker->folio);
+
+	KUNIT_EXPECT_EQ(test, outcome,
+			try_lock ? RMAP_KUNIT_DONE : RMAP_KUNIT_BLOCKED);
+	KUNIT_ASSERT_TRUE(test, rmap_kunit_thread_wait(thread));
+	KUNIT_EXPECT_EQ(test, walk->visits, try_lock ? 0 : 1);
+	KUNIT_EXPECT_EQ(test, walk->rwc.contended, try_lock);
+	rmap_kunit_expect_unchanged(test, walker->folio, &walker->before);
+}
+
+static void walk_without_anon_lock_gives_up_on_contention(struct kunit *test)
+{
+	walk_without_anon_lock(test, true);
+}
+
+static void walk_without_anon_lock_waits_for_the_rwsem(struct kunit *test)
+{
+	walk_without_anon_lock(test, false);
+}
+
 static void walk_honours_invalid_vma(struct kunit *test)
 {
 	struct walker *walker = walker_alloc(test);
@@ -952,13 +1011,6 @@ static void walk_locked_takes_no_lock(struct kunit *test)
 	KUNIT_ASSERT_TRUE(test, rmap_kunit_thread_wait(thread));
 	KUNIT_EXPECT_EQ(test, walk->found, 1);
 	rmap_kunit_expect_unchanged(test, walker->folio, &walker->before);
-}
-
-static void walk_fn(void *data)
-{
-	struct walk *walk = data;
-
-	rmap_walk(walk->folio, &walk->rwc);
 }
 
 /* The folio is unmapped while a walk sleeps on the rwsem: it then finds nothing. */
@@ -1103,6 +1155,9 @@ static struct kunit_case rmap_test_cases[] = {
 	KUNIT_CASE(walk_finds_a_vma_moved_by_mremap),
 	KUNIT_CASE(walk_leaves_out_who_unmapped),
 	KUNIT_CASE(thp_and_its_pages_give_their_anon_vma),
+	KUNIT_CASE(walk_finds_both_halves_of_a_split_vma),
+	KUNIT_CASE(walk_without_anon_lock_gives_up_on_contention),
+	KUNIT_CASE(walk_without_anon_lock_waits_for_the_rwsem),
 	KUNIT_CASE(walk_honours_invalid_vma),
 	KUNIT_CASE(walk_honours_rmap_one),
 	KUNIT_CASE(walk_honours_done),

@@ -43,26 +43,35 @@
  * System calls that have no function for callers inside the kernel. What they
  * take and return is the same on every kernel.
  */
-static long rmap_kunit_syscall(unsigned int nr, unsigned long a, unsigned long b,
-			       unsigned long c, unsigned long d)
+static long rmap_kunit_syscall6(unsigned int nr, unsigned long a, unsigned long b,
+				unsigned long c, unsigned long d, unsigned long e,
+				unsigned long f)
 {
 #if defined(CONFIG_UML)
 	long (*call)(unsigned long a, unsigned long b, unsigned long c,
 		     unsigned long d, unsigned long e, unsigned long f);
 
 	call = (void *)sys_call_table[nr];
-	return call(a, b, c, d, 0, 0);
+	return call(a, b, c, d, e, f);
 #elif defined(CONFIG_X86_64)
-	struct pt_regs regs = { .di = a, .si = b, .dx = c, .r10 = d };
+	struct pt_regs regs = {
+		.di = a, .si = b, .dx = c, .r10 = d, .r8 = e, .r9 = f,
+	};
 
 	return x64_sys_call(&regs, nr);
 #elif defined(CONFIG_ARM64)
-	struct pt_regs regs = { .regs = { a, b, c, d } };
+	struct pt_regs regs = { .regs = { a, b, c, d, e, f } };
 
 	return sys_call_table[nr](&regs);
 #else
 	return -EOPNOTSUPP;
 #endif
+}
+
+static long rmap_kunit_syscall(unsigned int nr, unsigned long a, unsigned long b,
+			       unsigned long c, unsigned long d)
+{
+	return rmap_kunit_syscall6(nr, a, b, c, d, 0, 0);
 }
 
 static void rmap_kunit_needs_syscalls(struct kunit *test)
@@ -187,21 +196,22 @@ unsigned long rmap_kunit_mmap(struct kunit *test, unsigned long nr_pages)
 }
 
 /**
- * rmap_kunit_mmap_far() - Map one page that shares no page table with other memory
+ * rmap_kunit_mmap_far() - Map memory that shares no page table with other memory
  * @test: the test
+ * @len: length in bytes, at most what a PUD maps
  *
  * As rmap_kunit_mmap(), but nothing else is mapped in the range of the PUD.
  *
- * Return: the address of the page.
+ * Return: the address of the area, aligned to what a PUD maps.
  */
-unsigned long rmap_kunit_mmap_far(struct kunit *test)
+unsigned long rmap_kunit_mmap_far(struct kunit *test, unsigned long len)
 {
 	unsigned long room;
 
 	room = rmap_kunit_vm_mmap(test, NULL, 0, 4 * PUD_SIZE, PROT_NONE,
 				  MAP_ANONYMOUS | MAP_PRIVATE);
 	return rmap_kunit_vm_mmap(test, NULL, ALIGN(room + PUD_SIZE, PUD_SIZE),
-				  PAGE_SIZE, PROT_READ | PROT_WRITE,
+				  len, PROT_READ | PROT_WRITE,
 				  MAP_ANONYMOUS | MAP_PRIVATE | MAP_FIXED);
 }
 
@@ -267,6 +277,31 @@ void rmap_kunit_mlock(struct kunit *test, unsigned long addr, unsigned long len)
 {
 	rmap_kunit_needs_syscalls(test);
 	KUNIT_ASSERT_EQ(test, rmap_kunit_syscall(__NR_mlock, addr, len, 0, 0), 0);
+}
+
+/**
+ * rmap_kunit_mmap_hugetlb() - Map private memory of hugetlb
+ * @test: the test
+ *
+ * As large as a PMD maps. No huge pages are set aside for it: it cannot be
+ * accessed. Skips the test if the kernel has no hugetlb.
+ *
+ * Return: the address of the area.
+ */
+unsigned long rmap_kunit_mmap_hugetlb(struct kunit *test)
+{
+	long ret;
+
+	if (!IS_ENABLED(CONFIG_HUGETLBFS))
+		kunit_skip(test, "needs CONFIG_HUGETLBFS");
+	rmap_kunit_needs_syscalls(test);
+	/* For the mm, which the system call takes for granted. */
+	rmap_kunit_mmap(test, 1);
+	ret = rmap_kunit_syscall6(__NR_mmap, 0, PMD_SIZE, PROT_READ | PROT_WRITE,
+				  MAP_ANONYMOUS | MAP_PRIVATE | MAP_HUGETLB | MAP_NORESERVE,
+				  -1, 0);
+	KUNIT_ASSERT_FALSE_MSG(test, IS_ERR_VALUE(ret), "mmap: %ld", ret);
+	return ret;
 }
 
 /**

@@ -39,13 +39,14 @@ void rmap_kunit_needs_contract(struct kunit *test,
 
 /* Memory of the test's own process */
 unsigned long rmap_kunit_mmap(struct kunit *test, unsigned long nr_pages);
-unsigned long rmap_kunit_mmap_far(struct kunit *test);
+unsigned long rmap_kunit_mmap_far(struct kunit *test, unsigned long len);
 unsigned long rmap_kunit_mmap_thps(struct kunit *test, unsigned long nr);
 unsigned long rmap_kunit_mmap_thp(struct kunit *test);
 unsigned long rmap_kunit_mmap_file(struct kunit *test);
 unsigned long rmap_kunit_mmap_private_file(struct kunit *test);
 void rmap_kunit_mprotect(struct kunit *test, unsigned long addr,
 			 unsigned long len, unsigned long prot);
+unsigned long rmap_kunit_mmap_hugetlb(struct kunit *test);
 unsigned long rmap_kunit_mremap(struct kunit *test, unsigned long addr,
 				unsigned long nr_pages);
 void rmap_kunit_mlock(struct kunit *test, unsigned long addr, unsigned long len);

@@ -19,6 +19,7 @@
 #include <linux/pagemap.h>
 #include <linux/pagewalk.h>
 #include <linux/rmap.h>
+#include <linux/sched/cputime.h>
 #include <linux/sched/signal.h>
 #include <linux/shmem_fs.h>
 #include <linux/swap.h>
@@ -1764,8 +1765,15 @@ static void thp_is_split_for_a_page_table_at_the_destination(struct kunit *test)
 /* The page table that goes with a huge page has come along: it can be split. */
 static void moved_thp_can_be_split(struct kunit *test)
 {
-	struct move *move = move_thp(test);
+	unsigned long src = rmap_kunit_mmap_thp(test);
+	/* Far away, as all that share a PMD table share what is laid aside. */
+	unsigned long dst = rmap_kunit_mmap_far(test, PMD_SIZE);
+	struct move *move;
 
+	KUNIT_ASSERT_EQ(test, do_madvise(current->mm, dst, PMD_SIZE,
+					 MADV_HUGEPAGE), 0);
+	move = move_alloc(test, src, dst, PMD_SIZE);
+	move_ready(test, move, rmap_kunit_new_thp(test, src, MOVE_VALUE));
 	move_call(move);
 	move_expect_moved(test, move);
 	rmap_kunit_zap(test, move->dst + PAGE_SIZE, PAGE_SIZE);
@@ -1829,6 +1837,40 @@ static void pinned_thp_that_must_be_split_is_refused(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, move->ret, -EBUSY);
 	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->dst));
 	KUNIT_EXPECT_EQ(test, rmap_kunit_read(test, move->src), MOVE_VALUE);
+}
+
+/*
+ * A move that needs a huge page split, and finds it locked, tries again without a
+ * reference: with one, it would keep whoever has the lock from splitting.
+ */
+static void move_that_waits_does_not_hinder_a_split(struct kunit *test)
+{
+	struct move *move = move_thp(test);
+	struct task_struct *task = move->thread->task;
+	unsigned long end = jiffies + 5 * HZ;
+	int refs;
+
+	/* Map it by PTEs. */
+	rmap_kunit_zap(test, move->src + PAGE_SIZE, PAGE_SIZE);
+	lru_add_drain_all();
+	move_count_references(move);
+	refs = move->folio_refs;
+	move_set_request(move, PAGE_SIZE);
+	folio_lock(move->folio);
+	rmap_kunit_thread_start(move->thread);
+	while (refs == move->folio_refs && time_before(jiffies, end) &&
+	       task_sched_runtime(task) < 5 * NSEC_PER_MSEC) {
+		schedule_timeout_uninterruptible(1);
+		refs = folio_ref_count(move->folio);
+	}
+	rmap_kunit_put_folio(test, move->folio);
+	folio_unlock(move->folio);
+
+	KUNIT_EXPECT_EQ(test, refs, move->folio_refs);
+	KUNIT_ASSERT_TRUE(test, rmap_kunit_thread_wait(move->thread));
+	KUNIT_EXPECT_EQ(test, move->ret, 0);
+	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->src));
+	KUNIT_EXPECT_EQ(test, rmap_kunit_read(test, move->dst), MOVE_VALUE);
 }
 
 /* What a child shares is refused before anything is split for it. */
@@ -2087,6 +2129,22 @@ static void special_areas_are_refused(struct kunit *test)
 	move_expect_stayed(test, move);
 }
 
+/* Huge pages of hugetlb have rules of their own. */
+static void hugetlb_memory_is_refused(struct kunit *test)
+{
+	unsigned long huge = rmap_kunit_mmap_hugetlb(test);
+	struct move *move = move_page(test);
+
+	rmap_kunit_uffd_register(test, move->uffd, huge, PMD_SIZE);
+	move->req.dst = huge;
+	move_expect_refused(test, move, -EINVAL);
+
+	move_set_request(move, move->len);
+	move->req.src = huge;
+	move_expect_refused(test, move, -EINVAL);
+	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->dst));
+}
+
 static void shared_source_is_refused(struct kunit *test)
 {
 	struct move *move = move_page(test);
@@ -2134,7 +2192,7 @@ static void missing_areas_are_refused(struct kunit *test)
 /* A hole so large that there is no page table either. */
 static void hole_without_a_page_table_moves_if_allowed(struct kunit *test)
 {
-	unsigned long src = rmap_kunit_mmap_far(test);
+	unsigned long src = rmap_kunit_mmap_far(test, PAGE_SIZE);
 	struct move *move = move_alloc(test, src, rmap_kunit_mmap(test, 1),
 				       PAGE_SIZE);
 
@@ -2710,6 +2768,7 @@ static struct kunit_case userfaultfd_move_test_cases[] = {
 	KUNIT_CASE(moved_thp_is_dirty),
 	KUNIT_CASE(pinned_thp_is_refused),
 	KUNIT_CASE(pinned_thp_that_must_be_split_is_refused),
+	KUNIT_CASE(move_that_waits_does_not_hinder_a_split),
 	KUNIT_CASE(forked_thp_is_refused_and_stays_whole),
 	KUNIT_CASE(present_thp_destination_is_refused),
 	KUNIT_CASE(huge_zero_page_moves_whole),
@@ -2721,6 +2780,7 @@ static struct kunit_case userfaultfd_move_test_cases[] = {
 	KUNIT_CASE(locked_and_unlocked_memory_do_not_mix),
 	KUNIT_CASE(page_moves_between_locked_areas),
 	KUNIT_CASE(special_areas_are_refused),
+	KUNIT_CASE(hugetlb_memory_is_refused),
 	KUNIT_CASE(shared_source_is_refused),
 	KUNIT_CASE(private_file_mapping_is_refused),
 	KUNIT_CASE(missing_areas_are_refused),

@@ -16,7 +16,7 @@ import shutil
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from . import files, klog, kunit, packages, proc, report, run, series, source, worktree
 from .console import Console, clock
@@ -292,15 +292,17 @@ class Bed:
         self.put({})
         started = time.monotonic()
         kunit.build(self.site.work, self.build_dir, self.config, what, logs / "build.log", self.console)
-        return self._guest(None, logs, time.monotonic() - started, what, [])
+        return Guest(self, None, logs, time.monotonic() - started, QUIET[self.arch]).result([])
 
-    def mutant(self, mutant: Mutant, changed: Mapping[str, bytes], order: Sequence[str]) -> Result:
-        """Build and run one mutant; Stop if it does not build."""
-        what = f"{self.site.version} {self.arch}, {mutant.name}"
+    def build(self, mutant: Mutant, changed: Mapping[str, bytes], tick: Callable[[], None]) -> Tuple[Path, float]:
+        """Build one mutant; where its logs go, and the seconds it took.
+
+        Raises Stop if it does not build.  @tick is called some times a second.
+        """
         logs = self._place(mutant.name)
         started = time.monotonic()
-        self._make(what, logs / "build.log", mutant, self.put(changed))
-        return self._guest(mutant, logs, time.monotonic() - started, what, order)
+        self._make(logs / "build.log", mutant, self.put(changed), tick)
+        return logs, time.monotonic() - started
 
     def _place(self, name: str) -> Path:
         place = self.logs / f"{name}-{self.arch}"
@@ -308,7 +310,7 @@ class Bed:
         place.mkdir(parents=True)
         return place
 
-    def _make(self, what: str, log: Path, mutant: Mutant, changed: Sequence[str]) -> None:
+    def _make(self, log: Path, mutant: Mutant, changed: Sequence[str], tick: Callable[[], None]) -> None:
         """Rebuild the kernel's image after @changed.
 
         Without kunit.py, which would configure again and then make every target:
@@ -317,15 +319,15 @@ class Bed:
         takes longer than all else together: what is out of date is known.
         """
         make = ["make", "--no-print-directory", f"-j{len(os.sched_getaffinity(0))}", f"ARCH={self.arch}"]
-        image = self.build_dir / self._image()
+        image = self.build_dir / self.image()
         with contextlib.suppress(FileNotFoundError):
             worktree.mark_path(self.build_dir, "done").unlink()
         marker = worktree.mark_path(self.build_dir, "building")
         marker.touch()
-        self._step(f"building {what}")
+        self.step(f"building {self.site.version} {self.arch}, {mutant.name}")
 
-        def step(argv: Sequence[str], cwd: Path) -> None:
-            status = proc.run(argv, log, cwd=cwd, limit=BUILD_LIMIT, tick=self.console.tick)
+        def do(argv: Sequence[str], cwd: Path) -> None:
+            status = proc.run(argv, log, cwd=cwd, limit=BUILD_LIMIT, tick=tick)
             if status != 0:
                 if status != 124:
                     marker.unlink()
@@ -336,20 +338,20 @@ class Bed:
         before = image.stat().st_mtime_ns if image.exists() else 0
         script = compile_script(self.build_dir, changed)
         if script:
-            step(["sh", "-e", "-c", script], self.build_dir)
+            do(["sh", "-e", "-c", script], self.build_dir)
             # To make's -o, "." is the target that goes through the directories.
-            step([*make, "-C", str(self.build_dir), "-o", ".", image.name], self.build_dir)
+            do([*make, "-C", str(self.build_dir), "-o", ".", image.name], self.build_dir)
         if not script or image.stat().st_mtime_ns == before:
-            step([*make, f"O={self.build_dir}", image.name], self.site.work.tree)
+            do([*make, f"O={self.build_dir}", image.name], self.site.work.tree)
         marker.unlink()
         self.console.drop()
 
-    def _step(self, what: str) -> None:
+    def step(self, what: str) -> None:
         """Say on a terminal what is being done; in a log the line of the result will do."""
         if self.console.tty:
             self.console.begin(what)
 
-    def _image(self) -> str:
+    def image(self) -> str:
         """The path of the kernel's image in its O= directory, as kunit.py has it."""
         if self.config.qemu_config is None:
             return "linux"
@@ -358,57 +360,87 @@ class Bed:
             raise Stop(f"{self.config.qemu_config} names no kernel_path; correct it")
         return match.group(1)
 
-    def _guest(self, mutant: Optional[Mutant], logs: Path, built: float, what: str,
-               order: Sequence[str]) -> Result:
-        """Run the suites; a guest that says nothing for too long is ended.
 
-        kunit.py's own limit is for a whole run.  A defect may make many tests
-        fail, each after some seconds of waiting, and all of them count; so it
-        is the time since the last result that tells a guest which hangs.
-        """
-        raw = self.build_dir / "test.log"
-        with contextlib.suppress(FileNotFoundError):
-            raw.unlink()
-        out, result = logs / "kunit.log", logs / "kunit.json"
-        self._step(f"running the suites on {what}")
-        started = time.monotonic()
-        child = proc.Child([*kunit.kunit_py(self.site.work.tree), "exec", *self.config.options(self.build_dir),
-                            f"--json={result}", f"--timeout={WHOLE}",
-                            f"--kernel_args=rmap_kunit.contract={report.LOCKED}"],
-                           out, cwd=self.site.work.tree, env={"PYTHONUNBUFFERED": "1"})
-        hung = ""
-        try:
-            hung = self._watch(child, out)
-        finally:
-            child.kill(grace=1)
-            if raw.exists():
-                raw.replace(logs / "kernel.log")
+class Guest:
+    """A kernel of its own place that runs the suites; the next one can be built meanwhile.
+
+    kunit.py's own limit is for a whole run.  A defect may make many tests fail,
+    each after some seconds of waiting, and all of them count; so it is the time
+    since the last result that tells a guest which hangs.  @usual is how long the
+    unchanged kernel took for all.
+    """
+
+    def __init__(self, bed: Bed, mutant: Optional[Mutant], logs: Path, built: float, usual: float = 0) -> None:
+        self.bed = bed
+        # A machine that is busy with other things must not make a kernel look hung.
+        self.quiet = max(QUIET[bed.arch], 3 * usual)
+        self.mutant = mutant
+        self.logs = logs
+        self.built = built
+        self.hung = ""
+        self.seconds = 0.0
+        # All that kunit.py's exec needs of an O= directory is the kernel's image.
+        place = bed.build_dir.with_name(f"guest-{bed.config.label}")
+        files.remove_tree(place)
+        (place / bed.image()).parent.mkdir(parents=True)
+        shutil.copy2(bed.build_dir / bed.image(), place / bed.image())
+        self.place = place
+        self.out = logs / "kunit.log"
+        self._started = self._since = time.monotonic()
+        self._size = 0
+        tree = bed.site.work.tree
+        self._child = proc.Child(
+            [*kunit.kunit_py(tree), "exec", *bed.config.options(place), f"--json={logs / 'kunit.json'}",
+             f"--timeout={WHOLE}", f"--kernel_args=rmap_kunit.contract={report.LOCKED}"],
+            self.out, cwd=tree, env={"PYTHONUNBUFFERED": "1"})
+
+    def poll(self) -> bool:
+        """Tell whether the guest has ended; end it if it hangs."""
+        if self.seconds:
+            return True
+        now = time.monotonic()
+        if self._child.poll() is None:
+            if self.out.stat().st_size != self._size:
+                self._size, self._since = self.out.stat().st_size, now
+            if now - self._since > self.quiet:
+                self.hung = f"hung: no result for {self.quiet:.0f} s"
+            elif now - self._started > WHOLE:
+                self.hung = f"hung: not done after {WHOLE} s"
             else:
-                (logs / "kernel.log").touch()
-        seconds = time.monotonic() - started
-        text = (logs / "kernel.log").read_text(encoding="utf-8", errors="replace")
-        tests = kunit.read_results(files.read_json(result), klog.ktap(text))
-        self.console.drop()
-        return Result(name=mutant.name if mutant else "", arch=self.arch, digest=self.digest(mutant),
-                      build_seconds=round(built, 1), guest_seconds=round(seconds, 1),
-                      **judge(text, tests, hung, order))
+                return False
+            # kunit.py then writes down what it has.
+            self._child.kill_children()
+            self._child.wait(5)
+        self.kill()
+        self.seconds = time.monotonic() - self._started
+        return True
 
-    def _watch(self, child: proc.Child, out: Path) -> str:
-        """Wait for the guest's end; how it hung, empty if it did not."""
-        quiet = QUIET[self.arch]
-        end = time.monotonic() + WHOLE
-        size, since = 0, time.monotonic()
-        while child.wait(0.2, self.console.tick) is None:
-            now = time.monotonic()
-            if out.stat().st_size != size:
-                size, since = out.stat().st_size, now
-            if now - since > quiet or now > end:
-                why = f"no result for {quiet:.0f} s" if now - since > quiet else f"not done after {WHOLE} s"
-                # kunit.py then writes down what it has.
-                child.kill_children()
-                child.wait(5, self.console.tick)
-                return f"hung: {why}"
-        return ""
+    def kill(self) -> None:
+        """End the guest, whatever it is doing."""
+        self._child.kill(grace=1)
+
+    def result(self, order: Sequence[str]) -> Result:
+        """What came of it; waits for the end."""
+        if not self.poll():
+            self.bed.step(f"running the suites on {self.bed.site.version} {self.bed.arch}, "
+                          f"{self.mutant.name if self.mutant else 'unchanged'}")
+        try:
+            while not self.poll():
+                time.sleep(0.05)
+                self.bed.console.tick()
+        except BaseException:
+            self.kill()
+            raise
+        self.bed.console.drop()
+        log = self.logs / "kernel.log"
+        log.touch()
+        with contextlib.suppress(FileNotFoundError):
+            (self.place / "test.log").replace(log)
+        text = log.read_text(encoding="utf-8", errors="replace")
+        tests = kunit.read_results(files.read_json(self.logs / "kunit.json"), klog.ktap(text))
+        return Result(name=self.mutant.name if self.mutant else "", arch=self.bed.arch,
+                      digest=self.bed.digest(self.mutant), build_seconds=round(self.built, 1),
+                      guest_seconds=round(self.seconds, 1), **judge(text, tests, self.hung, order))
 
 
 def compile_script(build: Path, changed: Sequence[str]) -> str:
@@ -698,14 +730,41 @@ def _on_arch(bed: Bed, todo: Sequence[Mutant], changed: Mapping[str, worktree.Co
                          f"built in {clock(unchanged.build_seconds)}, run in {clock(unchanged.guest_seconds)}")
         order = [*unchanged.ran, *unchanged.skipped]
         score.tests.update(dict.fromkeys(unchanged.ran))
-        for mutant in todo:
-            result = old[mutant.name]
-            known = result is not None
-            if result is None:
-                result = bed.mutant(mutant, changed[mutant.name], order)
+        found = dict(old)
+        running: Optional[Guest] = None
+
+        def tick() -> None:
+            console.tick()
+            if running is not None:
+                running.poll()
+
+        def finish() -> None:
+            if running is not None and running.mutant is not None:
+                result = running.result(order)
                 state.put(result)
-            _tell(console, mutant, result, known, set(order))
-            score.results.append((mutant, result))
+                found[running.mutant.name] = result
+                _tell(console, running.mutant, result, False, set(order))
+
+        try:
+            for mutant in todo:
+                result = found[mutant.name]
+                if result is not None:
+                    _tell(console, mutant, result, True, set(order))
+                    continue
+                # While it is built the one before it runs.
+                try:
+                    logs, seconds = bed.build(mutant, changed[mutant.name], tick)
+                except Stop:
+                    finish()
+                    raise
+                finish()
+                running = Guest(bed, mutant, logs, seconds, unchanged.guest_seconds)
+            finish()
+        except BaseException:
+            if running is not None:
+                running.kill()
+            raise
+        score.results.extend((mutant, result) for mutant in todo for result in [found[mutant.name]] if result)
     finally:
         # The tree goes back to what it was, whatever happened.
         if bed.site.work.tree.is_dir() and bed.build_dir.is_dir():

@@ -327,6 +327,7 @@ def check_mutants(bench: Bench) -> Tally:
     done = mutants.State(mutants.results_dir(bench.repo) / mutants.STATE).whole
     # Results of a run that was cut off count, those of a whole one are history.
     score = mutants.measure(bench.site(), mutants.Request(fresh=done), bench.console)
+    files.write_json(bench.place("mutants") / "summary.json", score.value())
     results = {f"{arch}, unchanged": report.some(why) for arch, why in score.broken.items()}
     for mutant, result in score.results:
         results[f"{mutant.name} ({result.arch})"] = "" if result.caught_by else "no test catches it"

@@ -323,17 +323,18 @@ class StateTest(Case):
             self.assertIsNone(mutants.State(path).get("x", "um", "d"))
 
 
-#: Stands in for kunit.py: a line of mm/rmap.c says how the kernel does.
+#: Stands in for kunit.py: the kernel is mm/rmap.c, and a line of it says how it does.
 KUNIT_PY = r'''
-import json, os, subprocess, sys, time
+import json, os, shutil, subprocess, sys
 verb, options = sys.argv[1], dict(a[2:].split("=", 1) for a in sys.argv[2:] if a.startswith("--") and "=" in a)
 build = options["build_dir"]
-source = open("mm/rmap.c").read()
 with open(os.path.join(build, "..", "calls"), "a") as calls:
     calls.write(verb + "\n")
 if verb == "build":
     open(os.path.join(build, "vmlinux"), "w").close()
+    shutil.copyfile("mm/rmap.c", os.path.join(build, "linux"))
     sys.exit(0)
+source = open(os.path.join(build, "linux")).read()
 assert "line ten" in source, "the series is not applied"
 head = "KTAP version 1\n1..1\n    KTAP version 1\n    # Subtest: s\n    1..2\n"
 end = "ok 1 s\n"
@@ -361,6 +362,7 @@ linux:
 	@test "$(ARCH)" = um
 	@echo make >> $(O)/../calls
 	@! grep -q unbuildable mm/rmap.c || { echo "mm/rmap.c:15:1: error: expected ';'"; exit 1; }
+	@cp mm/rmap.c $(O)/linux
 """
 
 
