@@ -9,6 +9,7 @@
  * the walk. Where no walk calls one, in memory_failure(), a kprobe does.
  */
 #include <kunit/test.h>
+#include <kunit/test-bug.h>
 #include <linux/damon.h>
 #include <linux/fs.h>
 #include <linux/kprobes.h>
@@ -508,23 +509,22 @@ static void reclaim_call(void *data)
 	caller->ret = kernel_write(caller->file, "1M", 2, &pos);
 }
 
-#define RECLAIM_UPDATES	512
-
 /*
  * Reclaim looks whether the inactive list is short in statistics that lag behind.
  * Have enough of a change for a flush, which a reader of memory.stat gets then.
  */
 static void reclaim_flush_stats(struct kunit *test)
 {
-	unsigned long addr = rmap_kunit_mmap(test, RECLAIM_UPDATES);
+	/* MEMCG_CHARGE_BATCH for each CPU, and some. */
+	unsigned long nr_pages = 64UL * (num_online_cpus() + 1), i;
+	unsigned long addr = rmap_kunit_mmap(test, nr_pages);
 	struct file *file;
 	loff_t pos = 0;
 	char byte;
-	int i;
 
-	for (i = 0; i < RECLAIM_UPDATES; i++)
+	for (i = 0; i < nr_pages; i++)
 		rmap_kunit_write(test, addr + i * PAGE_SIZE, 1);
-	rmap_kunit_zap(test, addr, RECLAIM_UPDATES * PAGE_SIZE);
+	rmap_kunit_zap(test, addr, nr_pages * PAGE_SIZE);
 	file = rmap_kunit_open(test, "cgroup2", "rmap_kunit/memory.stat", O_RDONLY);
 	KUNIT_ASSERT_EQ(test, kernel_read(file, &byte, 1, &pos), 1);
 }
@@ -1038,7 +1038,8 @@ static void damos_young_filter_contended_says_not_young(struct kunit *test)
  * is folio_lock_anon_vma_read(): the functions around it are inlined.
  */
 
-#if defined(CONFIG_MEMORY_FAILURE) && defined(CONFIG_KRETPROBES)
+#if defined(CONFIG_MEMORY_FAILURE) && defined(CONFIG_KRETPROBES) && \
+	defined(CONFIG_HAVE_FUNCTION_ARG_ACCESS_API)
 
 /**
  * struct poisoned - A page that is hit, mapped by the test and by a child
@@ -1098,7 +1099,8 @@ static void poisoned_heal(void *data)
 	if (!PageHWPoison(poisoned->page))
 		return;
 	if (!folio_test_large(folio)) {
-		unpoison_memory(page_to_pfn(poisoned->page));
+		KUNIT_EXPECT_EQ(kunit_get_current_test(),
+				unpoison_memory(page_to_pfn(poisoned->page)), 0);
 		return;
 	}
 	/* Still in use as it was: unpoison_memory() leaves that alone. */
@@ -1320,11 +1322,16 @@ static void try_to_unmap_unmaps_each_process(struct kunit *test)
 /* Migration entries everywhere, and back again as it was. */
 static void try_to_migrate_can_be_undone(struct kunit *test)
 {
-	struct caller *caller = caller_of_shared_page(test);
 	struct rmap_kunit_folio_state before, between;
 	struct rmap_kunit_entry entry;
-	struct folio *folio = caller->folio;
+	struct caller *caller;
+	struct folio *folio;
 
+	if (!IS_ENABLED(CONFIG_MIGRATION))
+		kunit_skip(test, "needs CONFIG_MIGRATION");
+
+	caller = caller_of_shared_page(test);
+	folio = caller->folio;
 	before = rmap_kunit_folio_state(folio);
 	KUNIT_ASSERT_EQ(test, before.mapcount, 2);
 	folio_lock(folio);
@@ -1344,8 +1351,12 @@ static void try_to_migrate_can_be_undone(struct kunit *test)
 
 static void try_to_migrate_keeps_the_exclusive_mark(struct kunit *test)
 {
-	struct caller *caller = caller_of_page(test);
+	struct caller *caller;
 
+	if (!IS_ENABLED(CONFIG_MIGRATION))
+		kunit_skip(test, "needs CONFIG_MIGRATION");
+
+	caller = caller_of_page(test);
 	folio_lock(caller->folio);
 	try_to_migrate(caller->folio, 0);
 	remove_migration_ptes(caller->folio, caller->folio, 0);

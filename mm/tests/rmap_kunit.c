@@ -18,6 +18,7 @@
 #include <linux/uaccess.h>
 
 #include "../internal.h"
+#include "rmap_kunit_compat.h"
 #include "rmap_kunit_helpers.h"
 
 /**
@@ -205,7 +206,7 @@ static void ksm_folio_gives_null(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, got);
 }
 
-/* Nor has a folio that was never mapped. */
+/* Nor has a folio that was never mapped, and has no mapping at all. */
 static void never_mapped_folio_gives_null(struct kunit *test)
 {
 	struct folio *folio = folio_alloc(GFP_HIGHUSER, 0);
@@ -293,8 +294,8 @@ static void forked_copy_gives_the_childs_anon_vma(struct kunit *test)
 	folio_unlock(forked->folio);
 	folio_put(forked->folio);
 
-	KUNIT_EXPECT_PTR_EQ(test, of_parent, walker->anon_vma);
-	KUNIT_EXPECT_PTR_EQ(test, of_child, forked->anon_vma);
+	KUNIT_ASSERT_PTR_EQ(test, of_parent, walker->anon_vma);
+	KUNIT_ASSERT_PTR_EQ(test, of_child, forked->anon_vma);
 	KUNIT_EXPECT_PTR_EQ(test, got, forked->anon_vma);
 	KUNIT_ASSERT_PTR_NE(test, of_child, of_parent);
 	KUNIT_EXPECT_PTR_EQ(test, of_child->root, of_parent->root);
@@ -497,6 +498,14 @@ static void unmap_fn(void *data)
 	do_madvise(current->mm, walker->addr, PAGE_SIZE, MADV_DONTNEED);
 }
 
+static void unmap_when_reached_fn(void *data)
+{
+	struct walker *walker = data;
+
+	wait_for_completion_timeout(&walker->reached, 5 * HZ);
+	unmap_fn(walker);
+}
+
 static void munmap_fn(void *data)
 {
 	struct walker *walker = data;
@@ -521,7 +530,7 @@ static int trylock_when_unmapped(struct rw_semaphore *rwsem)
 	int ms;
 
 	complete(&walker->reached);
-	for (ms = 0; folio_mapped(walker->folio) && ms < 2000; ms++)
+	for (ms = 0; folio_mapped(walker->folio) && ms < 10000; ms++)
 		mdelay(1);
 	return down_read_trylock(rwsem);
 }
@@ -556,27 +565,29 @@ static void expect_null_if_unmapped(struct kunit *test, bool contended)
 	struct walker *walker = walker_alloc(test);
 	struct rmap_kunit_thread *unmapper;
 	enum rmap_kunit_outcome outcome;
-	unsigned long reached;
+	unsigned int cpu = cpumask_first(cpu_online_mask);
 
 	if (num_online_cpus() < 2)
 		kunit_skip(test, "needs two CPUs");
 	walker_detour(test, walker, "down_read_trylock", trylock_when_unmapped);
-	unmapper = rmap_kunit_thread_create(test, unmap_fn, walker);
+	unmapper = rmap_kunit_thread_create(test, unmap_when_reached_fn, walker);
+	/* The one does not yield to the other. */
+	rmap_kunit_thread_bind(walker->thread, cpu);
+	rmap_kunit_thread_bind(unmapper, cpumask_next(cpu, cpu_online_mask));
 
 	folio_lock(walker->folio);
 	if (contended)
 		anon_vma_lock_write(walker->anon_vma);
-	rmap_kunit_thread_start(walker->thread);
-	reached = wait_for_completion_timeout(&walker->reached, 5 * HZ);
 	rmap_kunit_thread_start(unmapper);
+	rmap_kunit_thread_start(walker->thread);
 	outcome = rmap_kunit_settle_on_rwsem(walker->thread,
 					     &walker->anon_vma->root->rwsem);
 	if (contended)
 		anon_vma_unlock_write(walker->anon_vma);
 	folio_unlock(walker->folio);
 
-	KUNIT_EXPECT_GT(test, reached, 0);
 	KUNIT_EXPECT_EQ(test, outcome, RMAP_KUNIT_DONE);
+	KUNIT_EXPECT_GT(test, walker->detour.hits, 0);
 	KUNIT_ASSERT_TRUE(test, rmap_kunit_thread_wait(unmapper));
 	KUNIT_ASSERT_TRUE(test, rmap_kunit_thread_wait(walker->thread));
 	KUNIT_ASSERT_FALSE(test, folio_mapped(walker->folio));
@@ -624,7 +635,7 @@ static void last_vma_gone_before_the_rwsem_gives_null(struct kunit *test)
 	anon_vma_unlock_write(walker->anon_vma);
 	rmap_kunit_thread_start(unmapper);
 	gone = rmap_kunit_thread_wait(unmapper);
-	refs = atomic_read(&walker->anon_vma->refcount);
+	refs = reached && gone ? atomic_read(&walker->anon_vma->refcount) : 0;
 	freed_before = freed->hits;
 	complete(&walker->go_on);
 	ended = rmap_kunit_thread_wait(walker->thread);
@@ -784,6 +795,19 @@ static void walk_visits_each_process_once(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, walk->found, 3);
 }
 
+/* The number of pages that the VMA at an address has. */
+static unsigned long vma_pages_at(unsigned long addr)
+{
+	struct vm_area_struct *vma;
+	unsigned long nr_pages;
+
+	mmap_read_lock(current->mm);
+	vma = vma_lookup(current->mm, addr);
+	nr_pages = vma ? vma_pages(vma) : 0;
+	mmap_read_unlock(current->mm);
+	return nr_pages;
+}
+
 /* A VMA that was split, and merged again, is found through the same anon_vma. */
 static void walk_finds_a_split_and_merged_vma(struct kunit *test)
 {
@@ -792,12 +816,16 @@ static void walk_finds_a_split_and_merged_vma(struct kunit *test)
 	struct folio *folio = rmap_kunit_new_folio(test, addr, 1);
 	struct anon_vma *anon_vma = rmap_kunit_anon_vma(test, addr);
 	struct walk *walk = walk_alloc(test);
-	static const int advice[] = { MADV_DONTDUMP, MADV_DODUMP };
+	static const struct {
+		int advice;
+		unsigned long nr_pages;
+	} steps[] = { { MADV_DONTDUMP, 1 }, { MADV_DODUMP, 3 } };
 	int i;
 
-	for (i = 0; i < ARRAY_SIZE(advice); i++) {
+	for (i = 0; i < ARRAY_SIZE(steps); i++) {
 		KUNIT_ASSERT_EQ(test, do_madvise(current->mm, addr, PAGE_SIZE,
-						 advice[i]), 0);
+						 steps[i].advice), 0);
+		KUNIT_ASSERT_EQ(test, vma_pages_at(addr), steps[i].nr_pages);
 		KUNIT_EXPECT_PTR_EQ(test, rmap_kunit_anon_vma(test, addr), anon_vma);
 		walk_run(walk, folio);
 		KUNIT_EXPECT_EQ(test, walk->visits, 1);

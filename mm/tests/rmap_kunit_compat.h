@@ -9,6 +9,7 @@
 
 #include <linux/damon.h>
 #include <linux/fs.h>
+#include <linux/fs_struct.h>
 #include <linux/mm_inline.h>
 #include <linux/mm_types.h>
 #include <linux/mmu_notifier.h>
@@ -71,6 +72,11 @@ static inline bool is_swap_pte(pte_t pte)
 }
 #endif
 
+/* The bits of folio->mapping. */
+#ifdef FOLIO_MAPPING_ANON
+#define PAGE_MAPPING_ANON		FOLIO_MAPPING_ANON
+#endif
+
 #if defined(CONFIG_ARCH_ENABLE_THP_MIGRATION) || \
 	defined(CONFIG_ARCH_HAS_PMD_SOFTLEAVES)
 #define RMAP_KUNIT_THP_MIGRATION
@@ -93,6 +99,23 @@ extern long (*const rmap_kunit_sys_call_table[])(unsigned long a,
 	asm("sys_call_table");
 #endif
 
+/* Where kernel threads see no files, they can borrow those of init meanwhile. */
+static inline struct fs_struct *rmap_kunit_borrow_files(void)
+{
+#ifdef scoped_with_init_fs
+	return __override_init_fs();
+#else
+	return NULL;
+#endif
+}
+
+static inline void rmap_kunit_return_files(struct fs_struct *own)
+{
+#ifdef scoped_with_init_fs
+	__revert_init_fs(own);
+#endif
+}
+
 /* vfs_ioctl() is not for everybody any more. */
 static inline long rmap_kunit_ioctl(struct file *file, unsigned int cmd,
 				    unsigned long arg)
@@ -109,7 +132,8 @@ static inline void rmap_kunit_damon_add_region(struct damon_region *region,
 }
 
 /* DAMOS has filters, the one for young pages among them. */
-#if defined(damos_for_each_filter) || defined(damos_for_each_ops_filter)
+#if defined(CONFIG_DAMON_PADDR) && \
+	(defined(damos_for_each_filter) || defined(damos_for_each_ops_filter))
 #define RMAP_KUNIT_HAS_DAMOS_YOUNG
 
 static inline struct damos *rmap_kunit_damon_new_scheme(enum damos_action action)
@@ -137,9 +161,9 @@ static inline struct damos_filter *rmap_kunit_damos_not_young(void)
 }
 
 /* The later one also says how much the filters let through. */
-static inline unsigned long rmap_kunit_damos_apply(struct damon_ctx *ctx,
-						   struct damon_region *region,
-						   struct damos *scheme)
+static inline unsigned long rmap_kunit_damos_call(struct damon_ctx *ctx,
+						  struct damon_region *region,
+						  struct damos *scheme)
 {
 	unsigned long (*four)(struct damon_ctx *ctx, struct damon_target *target,
 			      struct damon_region *region, struct damos *scheme);
@@ -154,6 +178,20 @@ static inline unsigned long rmap_kunit_damos_apply(struct damon_ctx *ctx,
 	}
 	five = (void *)ctx->ops.apply_scheme;
 	return five(ctx, NULL, region, scheme, &passed);
+}
+
+/* Some pass over what the scheme was applied to last: look where nothing is first. */
+static inline unsigned long rmap_kunit_damos_apply(struct damon_ctx *ctx,
+						   struct damon_region *region,
+						   struct damos *scheme)
+{
+	struct damon_addr_range range = region->ar;
+
+	region->ar.start = PAGE_MASK - PAGE_SIZE;
+	region->ar.end = PAGE_MASK;
+	rmap_kunit_damos_call(ctx, region, scheme);
+	region->ar = range;
+	return rmap_kunit_damos_call(ctx, region, scheme);
 }
 #endif
 

@@ -142,6 +142,7 @@ enum rmap_kunit_outcome {
 struct rmap_kunit_thread *rmap_kunit_thread_create(struct kunit *test,
 						   void (*fn)(void *data),
 						   void *data);
+void rmap_kunit_thread_bind(struct rmap_kunit_thread *thread, unsigned int cpu);
 void rmap_kunit_thread_start(struct rmap_kunit_thread *thread);
 enum rmap_kunit_outcome
 rmap_kunit_settle_on_rwsem(struct rmap_kunit_thread *thread,

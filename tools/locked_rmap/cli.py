@@ -77,7 +77,7 @@ def parser() -> argparse.ArgumentParser:
     verb.add_argument("names", nargs="*", metavar="NAME", help="only these defects (default: all)")
 
     verb = verbs.add_parser("test", help="the project's own tests")
-    verb.add_argument("checks", nargs="*", metavar="CHECK", help="only these (default: all)")
+    verb.add_argument("checks", nargs="*", metavar="CHECK", help="only these (default: all but mutants)")
     verb.add_argument("--list", action="store_true", help="name the checks and end")
     return top
 
