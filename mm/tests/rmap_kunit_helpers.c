@@ -50,7 +50,7 @@ static long rmap_kunit_syscall6(unsigned int nr, unsigned long a, unsigned long 
 		.di = a, .si = b, .dx = c, .r10 = d, .r8 = e, .r9 = f,
 	};
 
-	return x64_sys_call(&regs, nr);
+	return sys_call_table[nr](&regs);
 #elif defined(CONFIG_ARM64)
 	struct pt_regs regs = { .regs = { a, b, c, d, e, f } };
 

@@ -468,9 +468,8 @@ static void hole_moves_if_allowed(struct kunit *test)
 }
 
 /* What was moved away is a hole: it reads as zeroes, and takes a new page. */
-static void source_faults_as_a_hole(struct kunit *test)
+static void move_expect_hole_to_fault(struct kunit *test, struct move *move)
 {
-	struct move *move = move_page(test);
 	u32 value = MOVE_VALUE;
 
 	/* Have the translation cached, if this CPU does that. */
@@ -483,18 +482,14 @@ static void source_faults_as_a_hole(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, rmap_kunit_read(test, move->dst), MOVE_VALUE);
 }
 
+static void source_faults_as_a_hole(struct kunit *test)
+{
+	move_expect_hole_to_fault(test, move_page(test));
+}
+
 static void thp_source_faults_as_a_hole(struct kunit *test)
 {
-	struct move *move = move_thp(test);
-	u32 value = MOVE_VALUE;
-
-	KUNIT_ASSERT_EQ(test, rmap_kunit_read(test, move->src), MOVE_VALUE);
-	move_call(move);
-	KUNIT_ASSERT_EQ(test, get_user(value, (u32 __user *)move->src), 0);
-	KUNIT_EXPECT_EQ(test, value, 0);
-	rmap_kunit_write(test, move->src, MOVE_OTHER);
-	KUNIT_EXPECT_PTR_NE(test, rmap_kunit_folio(test, move->src), move->folio);
-	KUNIT_EXPECT_EQ(test, rmap_kunit_read(test, move->dst), MOVE_VALUE);
+	move_expect_hole_to_fault(test, move_thp(test));
 }
 
 #define MOVE_SEVERAL	16
