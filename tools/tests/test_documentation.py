@@ -5,6 +5,8 @@ import re
 import unittest
 from typing import Dict, List, Set
 
+from locked_rmap import coverage
+
 from .support import REPO
 
 SUITES = ("rmap", "rmap_callers", "userfaultfd_move")
@@ -54,4 +56,13 @@ class SuitesTest(unittest.TestCase):
             assert told is not None, path
             names = set(re.split(r"[\s,]+", told.group(1).strip())) - {"crash"}
             unknown += [f"{path.name}: {name}" for name in sorted(names - every_test())]
+        self.assertEqual(unknown, [])
+
+    def test_tests_that_stand_in_for_coverage_exist(self) -> None:
+        unknown = []
+        for path in sorted(REPO.glob("Documentation/coverage-*.txt")):
+            entries = coverage.read_left_out(path)
+            told = {word for entry in entries for word in re.findall(r"[a-z]+(?:_[a-z]+){4,}(?![\w(])", entry.reason)}
+            bare = {name.split(".")[1] for name in every_test()}
+            unknown += [f"{path.name}: {name}" for name in sorted(told - bare)]
         self.assertEqual(unknown, [])
