@@ -7,6 +7,7 @@
  * thread, last in first out, so the mm is still there until they are done.
  */
 #include <kunit/test-bug.h>
+#include <linux/delay.h>
 #include <linux/fdtable.h>
 #include <linux/file.h>
 #include <linux/fs.h>
@@ -572,7 +573,9 @@ int rmap_kunit_touch(unsigned long addr)
 	mmap_read_lock(current->mm);
 	ret = fixup_user_fault(current->mm, addr, 0, NULL);
 	mmap_read_unlock(current->mm);
-	return ret ?: get_user(value, (u32 __user *)addr);
+	if (ret)
+		return ret;
+	return copy_from_user(&value, (u32 __user *)addr, sizeof(value)) ? -EFAULT : 0;
 }
 
 /**
@@ -860,22 +863,23 @@ rmap_kunit_thread_settle(struct rmap_kunit_thread *thread,
 {
 	unsigned long end = jiffies + msecs_to_jiffies(RMAP_KUNIT_TIMEOUT_MS);
 	/* Whatever else it may sleep on for a moment: look longer. */
-	unsigned long asleep = 0, limit = rwsem || folio ? 2 : 5;
+	int asleep_ms = rwsem || folio ? 5 : 20;
+	ktime_t asleep = 0;
 
 	/* There, an rwsem says so whenever it is write-locked: look longer. */
 	if (rwsem && IS_ENABLED(CONFIG_PREEMPT_RT))
-		limit = max(msecs_to_jiffies(100), limit);
+		asleep_ms = 100;
 
 	while (!completion_done(&thread->done)) {
-		if (rmap_kunit_thread_sleeps_on(thread, rwsem, folio))
-			asleep++;
-		else
+		if (!rmap_kunit_thread_sleeps_on(thread, rwsem, folio))
 			asleep = 0;
-		if (asleep >= limit)
+		else if (!asleep)
+			asleep = ktime_get();
+		else if (ktime_ms_delta(ktime_get(), asleep) >= asleep_ms)
 			return RMAP_KUNIT_BLOCKED;
 		if (time_after(jiffies, end))
 			return RMAP_KUNIT_BUSY;
-		schedule_timeout_uninterruptible(1);
+		usleep_range(200, 400);
 	}
 	return RMAP_KUNIT_DONE;
 }

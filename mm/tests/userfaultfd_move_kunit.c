@@ -2515,6 +2515,7 @@ static void killed_move_stops(struct kunit *test)
 	rmap_kunit_write(test, move->src, MOVE_VALUE);
 	/* The zero page: a kernel may move all pages in a row before it looks. */
 	KUNIT_ASSERT_EQ(test, get_user(value, (u32 __user *)(move->src + PAGE_SIZE)), 0);
+	KUNIT_ASSERT_EQ(test, value, 0);
 	move->thread = rmap_kunit_thread_create(test, move_call_killed, move);
 	rmap_kunit_thread_start(move->thread);
 	KUNIT_ASSERT_TRUE(test, rmap_kunit_thread_wait(move->thread));
