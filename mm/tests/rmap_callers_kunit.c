@@ -1227,8 +1227,6 @@ static void memory_failure_unsplittable_thp_waits_for_the_lock(struct kunit *tes
 /* Hit the page, which nobody keeps from being taken out of use. */
 static void poisoned_expect_recovered(struct kunit *test, struct poisoned *poisoned)
 {
-	u32 value;
-
 	rmap_kunit_put_folio(test, poisoned->folio);
 	rmap_kunit_thread_start(poisoned->thread);
 	KUNIT_ASSERT_TRUE(test, rmap_kunit_thread_wait(poisoned->thread));
@@ -1238,7 +1236,7 @@ static void poisoned_expect_recovered(struct kunit *test, struct poisoned *poiso
 	KUNIT_EXPECT_FALSE(test, folio_mapped(page_folio(poisoned->page)));
 	KUNIT_EXPECT_FALSE(test, folio_test_locked(page_folio(poisoned->page)));
 	KUNIT_EXPECT_TRUE(test, poisoned_child_has_sigbus(poisoned->child));
-	KUNIT_EXPECT_EQ(test, get_user(value, (u32 __user *)poisoned->addr), -EFAULT);
+	KUNIT_EXPECT_EQ(test, rmap_kunit_touch(poisoned->addr), -EFAULT);
 }
 
 static void memory_failure_takes_a_page_out_of_use(struct kunit *test)

@@ -1925,9 +1925,8 @@ static struct move *move_huge_zero_page(struct kunit *test)
 	unsigned long src = rmap_kunit_mmap_thp(test);
 	struct move *move = move_alloc(test, src, rmap_kunit_mmap_thp(test),
 				       PMD_SIZE);
-	u32 value;
 
-	KUNIT_ASSERT_EQ(test, get_user(value, (u32 __user *)src), 0);
+	KUNIT_ASSERT_EQ(test, rmap_kunit_touch(src), 0);
 	if (!is_huge_zero_pmd(rmap_kunit_entry(test, src).pmd))
 		kunit_skip(test, "got no huge zero page");
 	move_set_request(move, move->len);
