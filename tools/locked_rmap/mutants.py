@@ -3,17 +3,20 @@
 
 A mutant is a small patch with a header, see Documentation/mutants.rst.  Each is
 applied to the patched tree by itself, the kernel is rebuilt, the suites run, and
-what failed is written down.  All of it happens in a work tree that no other verb
-uses.
+what failed is written down.  All of it happens in work trees that no other verb
+uses, one for each architecture.  These run side by side: most of a rebuild is
+linking, which keeps one CPU busy.
 """
 
 import contextlib
+import copy
 import hashlib
 import json
 import os
 import re
 import shutil
 import tempfile
+import threading
 import time
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
@@ -41,6 +44,8 @@ CRASH = "crash"
 _NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _TEST = re.compile(r"[a-z0-9_]+\.[a-z0-9_]+")
 _FIELDS = ("Breaks", "Hurts", "Caught-by", "Arch")
+#: One architecture at a time may copy from the usual work tree, which it has to hold.
+_ADOPTING = threading.Lock()
 
 
 class Mutant(NamedTuple):
@@ -486,6 +491,7 @@ class State:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._lock = threading.Lock()
         value = files.read_json(path)
         if not isinstance(value, dict):
             value = {}
@@ -508,13 +514,84 @@ class State:
 
     def put(self, result: Result) -> None:
         """Remember @result."""
-        self.results[f"{result.name} {result.arch}"] = result
-        self.save()
+        with self._lock:
+            self.results[f"{result.name} {result.arch}"] = result
+            self.save()
 
     def save(self) -> None:
         """Have it all on disk."""
         files.write_json(self.path, {"whole": self.whole, "results": {
             key: value._asdict() for key, value in self.results.items()}})
+
+
+class Ended(BaseException):
+    """Another architecture's mutants came to an early end, and so must these.
+
+    Not an Exception, so that no handler of ordinary errors swallows it.
+    """
+
+
+class Side(Console):
+    """One of several that write to @outer at a time: full lines only, no live one."""
+
+    def __init__(self, outer: Console, lock: threading.Lock, ended: threading.Event) -> None:
+        super().__init__(outer.out)
+        self.colour = outer.colour
+        self.tty = False
+        self._outer = outer
+        self._lock = lock
+        self._ended = ended
+
+    def line(self, text: str = "") -> None:
+        """Print one full line."""
+        with self._lock:
+            self._outer.line(text)
+
+    def tick(self, detail: str = "") -> None:
+        """Raise Ended if the others have ended."""
+        if self._ended.is_set():
+            raise Ended()
+
+    def wants_tick(self) -> bool:
+        """tick() is cheap."""
+        return False
+
+
+def side_by_side(jobs: Sequence[Callable[[Console], None]], console: Console) -> None:
+    """Do all @jobs at once, each with a console to write to and to tick().
+
+    What one raises ends the others at their next tick(), and is raised.
+    """
+    if len(jobs) == 1:
+        jobs[0](console)
+        return
+    ended = threading.Event()
+    raised: List[BaseException] = []
+    side = Side(console, threading.Lock(), ended)
+
+    def do(job: Callable[[Console], None]) -> None:
+        try:
+            # A console of its own: it remembers a step.
+            job(copy.copy(side))
+        except Ended:
+            pass
+        except BaseException as err:  # pylint: disable=broad-exception-caught
+            raised.append(err)
+            ended.set()
+
+    threads = [threading.Thread(target=do, args=(job,)) for job in jobs]
+    for thread in threads:
+        thread.start()
+    try:
+        while any(thread.is_alive() for thread in threads):
+            time.sleep(0.1)
+    finally:
+        # SIGINT comes to this thread alone.
+        ended.set()
+        for thread in threads:
+            thread.join()
+    if raised:
+        raise raised[0]
 
 
 class Request(NamedTuple):
@@ -612,15 +689,12 @@ def choose(mutants: Sequence[Mutant], names: Sequence[str], arch: Optional[str])
 
 
 @contextlib.contextmanager
-def _own_tree(site: run.Site) -> Iterator[worktree.WorkTree]:
-    """Have @site use a work tree that no other verb uses, and hold it; gives the usual one."""
-    usual = site.work
-    site.work = worktree.WorkTree(usual.base.with_name(f"{site.version}-mutants"), usual.pristine)
-    try:
-        with site.held():
-            yield usual
-    finally:
-        site.work = usual
+def _own_site(site: run.Site, arch: str) -> Iterator[run.Site]:
+    """@site with a work tree that no other verb, and no other architecture, uses; holds it."""
+    own = copy.copy(site)
+    own.work = worktree.WorkTree(site.work.base.with_name(f"{site.version}-mutants-{arch}"), site.work.pristine)
+    with own.held():
+        yield own
 
 
 def adopt(usual: worktree.WorkTree, own: worktree.WorkTree, build: Path, console: Console) -> None:
@@ -636,8 +710,8 @@ def adopt(usual: worktree.WorkTree, own: worktree.WorkTree, build: Path, console
         return
     temp = own.builds / f".seed-{build.name}"
     own.builds.mkdir(parents=True, exist_ok=True)
-    with contextlib.suppress(Stop), files.locked(usual.base.with_name(usual.base.name + ".lock"),
-                                                 str(usual.base), console, 0):
+    with _ADOPTING, contextlib.suppress(Stop), files.locked(
+            usual.base.with_name(usual.base.name + ".lock"), str(usual.base), console, 0):
         if not all(mark.exists() for mark in marks) or worktree.mark_path(there, "building").exists():
             return
         console.begin(f"copying the build of {there.name} to start from")
@@ -694,22 +768,37 @@ def measure(site: run.Site, request: Request, console: Console) -> Score:
     also = sorted({path for mutant, _ in chosen for path in mutant.paths} | set(site.series.touched()))
     logs = results_dir(site.repo)
     logs.mkdir(parents=True, exist_ok=True)
-    score = Score(site.version, [], {}, {})
-    with _own_tree(site) as usual:
-        state = State(logs / STATE)
-        if request.fresh:
-            for mutant, arch in chosen:
-                state.forget(mutant.name, arch)
-                state.forget("", arch)
-            state.save()
+    state = State(logs / STATE)
+    if request.fresh:
+        for mutant, arch in chosen:
+            state.forget(mutant.name, arch)
+            state.forget("", arch)
+        state.save()
+    scores: List[Score] = []
+    jobs: List[Callable[[Console], None]] = []
+    with contextlib.ExitStack() as held:
         for arch in run.ARCHES:
             todo = [mutant for mutant, where in chosen if where == arch]
-            if todo:
-                _on_arch(Bed(site, usual, arch, clean, also, logs, console), todo, changed, state, score)
-        if not request.names and request.arch is None and not score.broken:
-            state.whole = True
-            state.save()
-        files.write_json(logs / "summary.json", score.value())
+            if not todo:
+                continue
+            own = held.enter_context(_own_site(site, arch))
+            scores.append(Score(site.version, [], {}, {}))
+
+            def job(side: Console, own: run.Site = own, arch: str = arch, todo: List[Mutant] = todo,
+                    score: Score = scores[-1]) -> None:
+                _on_arch(Bed(own, site.work, arch, clean, also, logs, side), todo, changed, state, score)
+
+            jobs.append(job)
+        side_by_side(jobs, console)
+    score = Score(site.version, [], {}, {})
+    for part in scores:
+        score.results.extend(part.results)
+        score.broken.update(part.broken)
+        score.tests.update(part.tests)
+    if not request.names and request.arch is None and not score.broken:
+        state.whole = True
+        state.save()
+    files.write_json(logs / "summary.json", score.value())
     return score
 
 

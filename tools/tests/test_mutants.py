@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Seeded defects: their files, what counts as caught, and the verb from outside."""
 
+import functools
 import json
 import os
 import shutil
 import subprocess
+import threading
+import time
 import unittest
 from typing import Any, Dict, List, Optional, Tuple
 from unittest import mock
 
 from locked_rmap import files, klog, kunit, mutants, run, source, worktree
+from locked_rmap.console import Console
 from locked_rmap.errors import Stop
 
 from .support import MAKEFILE, PATCH, REPO, RMAP, Case, kernel_tree, repository, snapshot, write
@@ -263,7 +267,7 @@ class AdoptTest(Case):
         super().setUp()
         pristine = kernel_tree(self.temp / "pristine")
         self.usual = worktree.WorkTree(self.temp / "trees/6.12.99", pristine)
-        self.own = worktree.WorkTree(self.temp / "trees/6.12.99-mutants", pristine)
+        self.own = worktree.WorkTree(self.temp / "trees/6.12.99-mutants-um", pristine)
         there = self.usual.build_dir("um", "locked")
         self.note = write(there / "mm/.rmap.o.cmd", f"savedcmd_mm/rmap.o := gcc -I{self.usual.tree}/include\n")
         os.utime(self.note, ns=(10**18, 10**18))
@@ -321,6 +325,41 @@ class StateTest(Case):
         for data in ("", "rubbish", "[]", '{"results": {"x um": {"name": "x"}}}', '{"results": {"x um": 3}}'):
             write(path, data)
             self.assertIsNone(mutants.State(path).get("x", "um", "d"))
+
+
+class SideBySideTest(Case):
+    """Several architectures at once."""
+
+    def test_all_are_done_and_told(self) -> None:
+        both = threading.Barrier(2, timeout=20)
+
+        def job(name: str, side: Console) -> None:
+            side.begin(name)
+            both.wait()
+            side.end("well")
+
+        mutants.side_by_side([functools.partial(job, name) for name in ("one", "two")], self.console)
+        self.assertEqual(sorted(line.split(",")[0] for line in self.said.getvalue().splitlines()),
+                         ["one ...", "one: well", "two ...", "two: well"])
+
+    def test_the_first_error_ends_the_others(self) -> None:
+        ended: List[bool] = []
+
+        def fails(side: Console) -> None:
+            raise Stop("no")
+
+        def waits(side: Console) -> None:
+            try:
+                for _ in range(2000):
+                    side.tick()
+                    time.sleep(0.01)
+            except mutants.Ended:
+                ended.append(True)
+                raise
+
+        with self.assertRaises(Stop) as caught:
+            mutants.side_by_side([waits, fails], self.console)
+        self.assertEqual((str(caught.exception), ended), ("no", [True]))
 
 
 #: Stands in for kunit.py: the kernel is mm/rmap.c, and a line of it says how it does.
@@ -395,7 +434,7 @@ class VerbTest(Case):
 
     def calls(self) -> List[str]:
         """How kunit.py and make were called since the last time."""
-        log = self.temp / "cache/trees/6.12.99-mutants/build/calls"
+        log = self.temp / "cache/trees/6.12.99-mutants-um/build/calls"
         found = log.read_text(encoding="utf-8").split() if log.exists() else []
         log.unlink(missing_ok=True)
         return found
@@ -413,7 +452,7 @@ class VerbTest(Case):
 
     def unchanged(self) -> None:
         """The tree of the mutants holds the patched kernel."""
-        self.assertEqual((self.temp / "cache/trees/6.12.99-mutants/tree/mm/rmap.c").read_text(encoding="utf-8"),
+        self.assertEqual((self.temp / "cache/trees/6.12.99-mutants-um/tree/mm/rmap.c").read_text(encoding="utf-8"),
                          RMAP.replace("line 10\n", "line ten\n"))
 
     def test_all_are_caught(self) -> None:
@@ -431,7 +470,7 @@ class VerbTest(Case):
         self.assertTrue((self.repo / "build/results/mutants/two-panics-um/kernel.log").exists())
         self.assertEqual(self.pristine(), before, "the pristine tree was written to")
         self.assertEqual([path.name for path in (self.temp / "cache/trees").iterdir() if path.is_dir()],
-                         ["6.12.99-mutants"])
+                         ["6.12.99-mutants-um"])
         self.unchanged()
 
     def test_one_is_not(self) -> None:
