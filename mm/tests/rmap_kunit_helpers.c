@@ -645,7 +645,6 @@ static int rmap_kunit_pte_entry(pte_t *ptep, unsigned long addr,
 static const struct mm_walk_ops rmap_kunit_walk_ops = {
 	.pmd_entry = rmap_kunit_pmd_entry,
 	.pte_entry = rmap_kunit_pte_entry,
-	.walk_lock = PGWALK_RDLOCK,
 };
 
 /**
@@ -678,7 +677,6 @@ static int rmap_kunit_wrprotect_pte(pte_t *ptep, unsigned long addr,
 
 static const struct mm_walk_ops rmap_kunit_wrprotect_ops = {
 	.pte_entry = rmap_kunit_wrprotect_pte,
-	.walk_lock = PGWALK_WRLOCK,
 };
 
 /**
@@ -693,6 +691,7 @@ void rmap_kunit_wrprotect(struct kunit *test, unsigned long addr)
 	pte_t pte;
 
 	mmap_write_lock(current->mm);
+	vma_start_write(vma_lookup(current->mm, addr));
 	walk_page_range(current->mm, addr, addr + PAGE_SIZE,
 			&rmap_kunit_wrprotect_ops, NULL);
 	flush_tlb_mm(current->mm);
@@ -770,7 +769,7 @@ void rmap_kunit_expect_unchanged(struct kunit *test, struct folio *folio,
  */
 long rmap_kunit_rss(int member)
 {
-	return percpu_counter_sum(&current->mm->rss_stat[member]);
+	return rmap_kunit_rss_count(current->mm, member);
 }
 
 static int rmap_kunit_thread_fn(void *data)
@@ -1612,19 +1611,19 @@ long rmap_kunit_uffd_ioctl(struct kunit *test, struct file *uffd,
 }
 
 /**
- * rmap_kunit_uffd_open_with() - Open a userfaultfd that can move pages, and more
+ * rmap_kunit_uffd_open_any() - Open a userfaultfd that may not be able to move pages
  * @test: the test
- * @features: the UFFD_FEATURE_* that it must have beside UFFDIO_MOVE
+ * @features: the UFFD_FEATURE_* that it must have; afterwards, all that the kernel has
  *
  * Skips the test if the kernel has not got them all.
  *
  * Return: the userfaultfd, for the test's mm, which is closed when the test ends.
  */
-struct file *rmap_kunit_uffd_open_with(struct kunit *test, u64 features)
+struct file *rmap_kunit_uffd_open_any(struct kunit *test, u64 *features)
 {
 	struct uffdio_api api = {
 		.api = UFFD_API,
-		.features = features,
+		.features = *features,
 	};
 	struct file *dev, *uffd;
 	int fd;
@@ -1639,8 +1638,25 @@ struct file *rmap_kunit_uffd_open_with(struct kunit *test, u64 features)
 							uffd), 0);
 
 	if (rmap_kunit_uffd_ioctl(test, uffd, UFFDIO_API, &api, sizeof(api)))
-		kunit_skip(test, "needs userfaultfd with features %#llx", features);
-	if (!(api.features & UFFD_FEATURE_MOVE))
+		kunit_skip(test, "needs userfaultfd with features %#llx", *features);
+	*features = api.features;
+	return uffd;
+}
+
+/**
+ * rmap_kunit_uffd_open_with() - Open a userfaultfd that can move pages, and more
+ * @test: the test
+ * @features: the UFFD_FEATURE_* that it must have beside UFFDIO_MOVE
+ *
+ * Skips the test if the kernel has not got them all.
+ *
+ * Return: the userfaultfd, for the test's mm, which is closed when the test ends.
+ */
+struct file *rmap_kunit_uffd_open_with(struct kunit *test, u64 features)
+{
+	struct file *uffd = rmap_kunit_uffd_open_any(test, &features);
+
+	if (!(features & UFFD_FEATURE_MOVE))
 		kunit_skip(test, "this kernel has no UFFDIO_MOVE");
 	return uffd;
 }
@@ -1665,9 +1681,11 @@ struct file *rmap_kunit_uffd_open(struct kunit *test)
  * @addr: user address, page aligned
  * @len: length in bytes
  * @mode: UFFDIO_REGISTER_MODE_MISSING and the like
+ *
+ * Return: the ioctls that the kernel has for this memory, a bit for each.
  */
-void rmap_kunit_uffd_register_for(struct kunit *test, struct file *uffd,
-				  unsigned long addr, unsigned long len, u64 mode)
+u64 rmap_kunit_uffd_register_for(struct kunit *test, struct file *uffd,
+				 unsigned long addr, unsigned long len, u64 mode)
 {
 	struct uffdio_register reg = {
 		.range = { .start = addr, .len = len },
@@ -1676,6 +1694,7 @@ void rmap_kunit_uffd_register_for(struct kunit *test, struct file *uffd,
 
 	KUNIT_ASSERT_EQ(test, rmap_kunit_uffd_ioctl(test, uffd, UFFDIO_REGISTER,
 						    &reg, sizeof(reg)), 0);
+	return reg.ioctls;
 }
 
 /**

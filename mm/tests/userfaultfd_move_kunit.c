@@ -181,6 +181,8 @@ static struct move *move_swapped_page(struct kunit *test, bool in_swap_cache)
 {
 	struct move *move;
 
+	if (!rmap_kunit_has_exclusive_swap())
+		kunit_skip(test, "this kernel has no exclusive swap entries on this architecture");
 	rmap_kunit_swapon(test);
 	move = move_page(test);
 	/* Only a folio with no other reference leaves the swap cache. */
@@ -339,6 +341,22 @@ static void move_expect_moved_swapped(struct kunit *test, struct move *move)
 	KUNIT_EXPECT_TRUE(test, PageAnonExclusive(&move->folio->page));
 	move_expect_rmap(test, move->folio, move->dst);
 	move_expect_walk(test, move->folio, move->dst);
+}
+
+/* User space is told about the ioctl: when it opens a userfaultfd, and for each range. */
+static void ioctl_is_offered(struct kunit *test)
+{
+	u64 features = 0, anon, shared;
+	struct file *uffd = rmap_kunit_uffd_open_any(test, &features);
+
+	KUNIT_ASSERT_TRUE_MSG(test, features & UFFD_FEATURE_MOVE,
+			      "UFFDIO_MOVE is missing");
+	anon = rmap_kunit_uffd_register_for(test, uffd, rmap_kunit_mmap(test, 1),
+					    PAGE_SIZE, UFFDIO_REGISTER_MODE_MISSING);
+	KUNIT_EXPECT_TRUE(test, anon & BIT_ULL(_UFFDIO_MOVE));
+	shared = rmap_kunit_uffd_register_for(test, uffd, rmap_kunit_mmap_file(test),
+					      PAGE_SIZE, UFFDIO_REGISTER_MODE_MISSING);
+	KUNIT_EXPECT_TRUE(test, shared & BIT_ULL(_UFFDIO_MOVE));
 }
 
 /* A move takes the page, and the folio's place in the reverse map, with it. */
@@ -901,7 +919,6 @@ static int move_change_pte_one(pte_t *ptep, unsigned long addr,
 
 static const struct mm_walk_ops move_change_pte_ops = {
 	.pte_entry = move_change_pte_one,
-	.walk_lock = PGWALK_WRLOCK,
 };
 
 static void move_change_pte(struct kunit *test, unsigned long addr,
@@ -910,6 +927,7 @@ static void move_change_pte(struct kunit *test, unsigned long addr,
 	int ret;
 
 	mmap_write_lock(current->mm);
+	vma_start_write(vma_lookup(current->mm, addr));
 	ret = walk_page_range(current->mm, addr, addr + PAGE_SIZE,
 			      &move_change_pte_ops, change);
 	flush_tlb_mm(current->mm);
@@ -1006,6 +1024,8 @@ static void write_protected_hole_is_refused(struct kunit *test)
 {
 	struct move *move = move_area(test, 1);
 
+	if (!UFFD_FEATURE_WP_UNPOPULATED)
+		kunit_skip(test, "this kernel has no UFFD_FEATURE_WP_UNPOPULATED");
 	move_watch_source(test, move);
 	KUNIT_ASSERT_TRUE(test, is_pte_marker(rmap_kunit_entry(test, move->src).pte));
 	move->req.mode = UFFDIO_MOVE_MODE_ALLOW_SRC_HOLES;
@@ -2101,14 +2121,8 @@ static void page_moves_between_locked_areas(struct kunit *test)
 /* Set or clear a flag that no system call sets on anonymous memory. */
 static void move_flag_vma(unsigned long addr, unsigned long flag, bool set)
 {
-	struct vm_area_struct *vma;
-
 	mmap_write_lock(current->mm);
-	vma = vma_lookup(current->mm, addr);
-	if (set)
-		vm_flags_set(vma, flag);
-	else
-		vm_flags_clear(vma, flag);
+	rmap_kunit_set_vm_flag(vma_lookup(current->mm, addr), flag, set);
 	mmap_write_unlock(current->mm);
 }
 
@@ -2312,20 +2326,22 @@ static void changing_mm_is_refused(struct kunit *test)
 static void change_that_begins_while_the_move_waits_counts(struct kunit *test)
 {
 	struct move *move = move_page(test);
-	struct userfaultfd_ctx *ctx = move->uffd->private_data;
+	atomic_t *changing = rmap_kunit_mmap_changing(move->uffd);
 	struct rw_semaphore *rwsem = &current->mm->mmap_lock;
 	enum rmap_kunit_outcome outcome;
 
+	if (!changing)
+		kunit_skip(test, "this kernel hides struct userfaultfd_ctx");
 	mmap_write_lock(current->mm);
 	vma_start_write(vma_lookup(current->mm, move->dst));
 	rmap_kunit_thread_start(move->thread);
 	outcome = rmap_kunit_settle_on_rwsem(move->thread, rwsem);
-	atomic_inc(&ctx->mmap_changing);
+	atomic_inc(changing);
 	mmap_write_unlock(current->mm);
 	/* It has read this by the time it returns. */
 	if (outcome == RMAP_KUNIT_BLOCKED)
 		rmap_kunit_thread_wait(move->thread);
-	atomic_dec(&ctx->mmap_changing);
+	atomic_dec(changing);
 
 	KUNIT_ASSERT_EQ(test, outcome, RMAP_KUNIT_BLOCKED);
 	KUNIT_EXPECT_EQ(test, move->ret, -EAGAIN);
@@ -2708,6 +2724,7 @@ static void thp_pinned_at_the_last_moment_is_put_back(struct kunit *test)
 #endif
 
 static struct kunit_case userfaultfd_move_test_cases[] = {
+	KUNIT_CASE(ioctl_is_offered),
 	KUNIT_CASE(page_moves_with_its_anon_vma),
 	KUNIT_CASE(thp_moves_whole_with_its_anon_vma),
 	KUNIT_CASE(page_moves_inside_a_vma_and_back),

@@ -141,6 +141,17 @@ class RunTest(CommandCase):
     def test_stock_alone_fails_the_contract(self) -> None:
         self.assertEqual(self.run_tree("--stage", "stock").returncode, 1)
 
+    def test_a_line_that_must_be_brought_the_older_contract(self) -> None:
+        where = self.repo / "mm/patches/linux-6.12"
+        write(where / "series", "0001-x.patch\n# stage: revalidate\n# stage: locked\n")
+        write(where / "shows-defect.revalidate", "s.two\n")
+        answer = self.run_tree("--contract", "revalidate")
+        self.assertEqual(answer.returncode, 0, answer.stdout + answer.stderr)
+        self.assertEqual(list(self.summary()["stages"]), ["stock", "revalidate"])
+        self.assertEqual(self.run_tree("--contract", "revalidate", "--stage", "stock").returncode, 1)
+        self.assertEqual(self.run_tree().returncode, 0)
+        self.assertEqual(list(self.summary()["stages"]), ["stock", "locked"])
+
     def test_a_splat_fails_a_run_whose_tests_pass(self) -> None:
         self.mode("splat")
         answer = self.run_tree()
