@@ -319,7 +319,7 @@ static void caller_putback_lru(void *folio)
 
 static void caller_isolate(struct kunit *test, struct folio *folio)
 {
-	KUNIT_ASSERT_TRUE(test, folio_isolate_lru(folio));
+	KUNIT_ASSERT_TRUE(test, rmap_kunit_isolate_lru(folio));
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, caller_putback_lru,
 							folio), 0);
 }
@@ -1107,7 +1107,7 @@ static void poisoned_heal(void *data)
 	/* Still in use as it was: unpoison_memory() leaves that alone. */
 	ClearPageHWPoison(poisoned->page);
 	folio_clear_has_hwpoisoned(folio);
-	num_poisoned_pages_sub(page_to_pfn(poisoned->page), 1);
+	rmap_kunit_unpoisoned(page_to_pfn(poisoned->page));
 }
 
 /* @folio is mapped at @addr; the page with this @index in it is to be hit. */
@@ -1134,6 +1134,12 @@ static struct poisoned *poisoned_alloc(struct kunit *test, unsigned long addr,
 	return poisoned;
 }
 
+static void poisoned_needs_a_signal_for_thps(struct kunit *test)
+{
+	if (!RMAP_KUNIT_HAS_KILL_PROCS_NOW)
+		kunit_skip(test, "this kernel tells nobody about a THP that it cannot split");
+}
+
 /* A page in the middle of a THP, with 2 in the one behind it. */
 static struct poisoned *poisoned_thp_alloc(struct kunit *test)
 {
@@ -1157,6 +1163,7 @@ static void memory_failure_unsplittable_thp_locks_the_folio(struct kunit *test)
 	struct poisoned *poisoned;
 
 	rmap_kunit_needs_contract(test, RMAP_KUNIT_LOCKED);
+	poisoned_needs_a_signal_for_thps(test);
 	poisoned = poisoned_thp_alloc(test);
 
 	rmap_kunit_thread_start(poisoned->thread);
@@ -1202,6 +1209,7 @@ static void memory_failure_unsplittable_thp_waits_for_the_lock(struct kunit *tes
 	int walks;
 
 	rmap_kunit_needs_contract(test, RMAP_KUNIT_LOCKED);
+	poisoned_needs_a_signal_for_thps(test);
 	poisoned = poisoned_thp_alloc(test);
 	poisoned->unlock.kp.symbol_name = "folio_unlock";
 	poisoned->unlock.entry_handler = poisoned_unlock_entry;
@@ -1250,11 +1258,34 @@ static void memory_failure_takes_a_page_out_of_use(struct kunit *test)
 	KUNIT_EXPECT_GE(test, poisoned->walk.hits, 2);
 }
 
+/* A process that wants to be told early, but has let go of the page. */
+static void poisoned_bystander(struct rmap_kunit_child *child)
+{
+	unsigned long *addr = child->data;
+
+	poisoned_child(child);
+	do_madvise(current->mm, *addr, PAGE_SIZE, MADV_DONTNEED);
+}
+
+static void memory_failure_spares_who_does_not_map_the_page(struct kunit *test)
+{
+	unsigned long addr = rmap_kunit_mmap(test, 1);
+	struct folio *folio = rmap_kunit_new_folio(test, addr, 1);
+	struct rmap_kunit_child *bystander;
+
+	bystander = rmap_kunit_fork(test, poisoned_bystander, &addr);
+	KUNIT_ASSERT_EQ(test, folio_mapcount(folio), 1);
+	poisoned_expect_recovered(test, poisoned_alloc(test, addr, folio, 0));
+	KUNIT_EXPECT_FALSE(test, poisoned_child_has_sigbus(bystander));
+}
+
 /* A KSM folio: who maps it is found through KSM's own reverse map. */
 static void memory_failure_takes_a_ksm_folio_out_of_use(struct kunit *test)
 {
 	unsigned long addr = rmap_kunit_mmap(test, 2);
 
+	if (!RMAP_KUNIT_HAS_COLLECT_PROCS_KSM)
+		kunit_skip(test, "memory_failure() of this kernel leaves KSM folios alone");
 	poisoned_expect_recovered(test,
 				  poisoned_alloc(test, addr,
 						 rmap_kunit_new_ksm_folio(test, addr, 2), 0));
@@ -1282,6 +1313,8 @@ static void memory_failure_unsplittable_thp_locks_the_folio(struct kunit *test)
 #define memory_failure_unsplittable_thp_waits_for_the_lock \
 	memory_failure_unsplittable_thp_locks_the_folio
 #define memory_failure_takes_a_page_out_of_use \
+	memory_failure_unsplittable_thp_locks_the_folio
+#define memory_failure_spares_who_does_not_map_the_page \
 	memory_failure_unsplittable_thp_locks_the_folio
 #define memory_failure_takes_a_ksm_folio_out_of_use \
 	memory_failure_unsplittable_thp_locks_the_folio
@@ -1373,6 +1406,29 @@ static void try_to_migrate_keeps_the_exclusive_mark(struct kunit *test)
 	migrate_and_undo(caller->folio);
 	KUNIT_EXPECT_TRUE(test, PageAnonExclusive(&caller->folio->page));
 	KUNIT_EXPECT_FALSE(test, pte_write(rmap_kunit_entry(test, caller->addr).pte));
+}
+
+/* What is known of a page's use goes with it, where the entry has room. */
+static void try_to_migrate_keeps_young_and_dirty(struct kunit *test)
+{
+	struct caller *caller;
+	pte_t pte;
+
+	if (!IS_ENABLED(CONFIG_MIGRATION))
+		kunit_skip(test, "needs CONFIG_MIGRATION");
+	if (!migration_entry_supports_ad())
+		kunit_skip(test, "migration entries have no room for young and dirty");
+
+	caller = caller_of_page(test);
+	migrate_and_undo(caller->folio);
+	pte = rmap_kunit_entry(test, caller->addr).pte;
+	KUNIT_EXPECT_TRUE(test, pte_young(pte));
+	KUNIT_EXPECT_TRUE(test, pte_dirty(pte));
+
+	KUNIT_ASSERT_EQ(test, do_madvise(current->mm, caller->addr, PAGE_SIZE,
+					 MADV_COLD), 0);
+	migrate_and_undo(caller->folio);
+	caller_expect_old(test, caller);
 }
 
 /* A page of a file: writes are to be noticed again. */
@@ -1560,11 +1616,13 @@ static struct kunit_case rmap_callers_test_cases[] = {
 	KUNIT_CASE(memory_failure_unsplittable_thp_locks_the_folio),
 	KUNIT_CASE(memory_failure_unsplittable_thp_waits_for_the_lock),
 	KUNIT_CASE(memory_failure_takes_a_page_out_of_use),
+	KUNIT_CASE(memory_failure_spares_who_does_not_map_the_page),
 	KUNIT_CASE(memory_failure_takes_a_ksm_folio_out_of_use),
 	KUNIT_CASE(memory_failure_splits_a_thp),
 	KUNIT_CASE(try_to_unmap_unmaps_each_process),
 	KUNIT_CASE(try_to_migrate_can_be_undone),
 	KUNIT_CASE(try_to_migrate_keeps_the_exclusive_mark),
+	KUNIT_CASE(try_to_migrate_keeps_young_and_dirty),
 	KUNIT_CASE(folio_mkclean_write_protects),
 	KUNIT_CASE(write_to_exclusive_page_needs_no_folio_lock),
 	KUNIT_CASE(write_to_isolated_page_copies_it),
