@@ -27,7 +27,7 @@ from .errors import BROKEN, HOLDS, Stop, one_line
 
 #: Seconds without a test result after which a guest has hung.  The tests' own
 #: waits end after 5 s, and what is being waited for is always some 10 ms away.
-QUIET = {"um": 10.0, "x86_64": 20.0}
+QUIET = {"um": 10.0, "x86_64": 12.0}
 #: Whether the kernel checks its own locking, by architecture.
 DEBUG = {"um": False, "x86_64": True}
 #: Seconds that a guest may take although results keep coming.
@@ -378,7 +378,7 @@ class Guest:
     def __init__(self, bed: Bed, mutant: Optional[Mutant], logs: Path, built: float, usual: float = 0) -> None:
         self.bed = bed
         # A machine that is busy with other things must not make a kernel look hung.
-        self.quiet = max(QUIET[bed.arch], 3 * usual)
+        self.quiet = max(QUIET[bed.arch], 2 * usual)
         self.mutant = mutant
         self.logs = logs
         self.built = built
