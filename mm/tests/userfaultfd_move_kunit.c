@@ -346,17 +346,20 @@ static void move_expect_moved_swapped(struct kunit *test, struct move *move)
 /* User space is told about the ioctl: when it opens a userfaultfd, and for each range. */
 static void ioctl_is_offered(struct kunit *test)
 {
-	u64 features = 0, anon, shared;
+	/* First: it is what gives the test its mm, and a userfaultfd needs one. */
+	unsigned long anon = rmap_kunit_mmap(test, 1);
+	unsigned long shared = rmap_kunit_mmap_file(test);
+	u64 features = 0, ioctls;
 	struct file *uffd = rmap_kunit_uffd_open_any(test, &features);
 
 	KUNIT_ASSERT_TRUE_MSG(test, features & UFFD_FEATURE_MOVE,
 			      "UFFDIO_MOVE is missing");
-	anon = rmap_kunit_uffd_register_for(test, uffd, rmap_kunit_mmap(test, 1),
-					    PAGE_SIZE, UFFDIO_REGISTER_MODE_MISSING);
-	KUNIT_EXPECT_TRUE(test, anon & BIT_ULL(_UFFDIO_MOVE));
-	shared = rmap_kunit_uffd_register_for(test, uffd, rmap_kunit_mmap_file(test),
-					      PAGE_SIZE, UFFDIO_REGISTER_MODE_MISSING);
-	KUNIT_EXPECT_TRUE(test, shared & BIT_ULL(_UFFDIO_MOVE));
+	ioctls = rmap_kunit_uffd_register_for(test, uffd, anon, PAGE_SIZE,
+					      UFFDIO_REGISTER_MODE_MISSING);
+	KUNIT_EXPECT_TRUE(test, ioctls & BIT_ULL(_UFFDIO_MOVE));
+	ioctls = rmap_kunit_uffd_register_for(test, uffd, shared, PAGE_SIZE,
+					      UFFDIO_REGISTER_MODE_MISSING);
+	KUNIT_EXPECT_TRUE(test, ioctls & BIT_ULL(_UFFDIO_MOVE));
 }
 
 /* A move takes the page, and the folio's place in the reverse map, with it. */
