@@ -35,7 +35,7 @@ WHOLE = 180
 #: Seconds that the build of one mutant may take before something must be wrong.
 BUILD_LIMIT = 1200
 #: Part of the digest of a result: raise it when results of old would mislead.
-FORMAT = 1
+FORMAT = 2
 #: Name of the file that holds the results so far.
 STATE = "state.json"
 #: What the header says in place of a test where the guest can only die.
@@ -44,6 +44,8 @@ CRASH = "crash"
 _NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _TEST = re.compile(r"[a-z0-9_]+\.[a-z0-9_]+")
 _FIELDS = ("Breaks", "Hurts", "Caught-by", "Arch")
+#: Fields that a header may have beside those.
+_OPTIONAL = ("Stage",)
 #: One architecture at a time may copy from the usual work tree, which it has to hold.
 _ADOPTING = threading.Lock()
 
@@ -56,6 +58,8 @@ class Mutant(NamedTuple):
     hurts: str
     caught_by: Tuple[str, ...]
     arches: Tuple[str, ...]
+    #: The stage of the series that it is seeded in, empty for the last one.
+    stage: str
     diff: str
 
     @property
@@ -88,8 +92,8 @@ def parse(name: str, text: str) -> Mutant:
             raise bad(number, "neither 'Field: text' nor a line that goes on with a space")
         else:
             last = match.group(1)
-            if last not in _FIELDS:
-                raise bad(number, f"unknown field '{last}', there are {', '.join(_FIELDS)}")
+            if last not in _FIELDS + _OPTIONAL:
+                raise bad(number, f"unknown field '{last}', there are {', '.join(_FIELDS + _OPTIONAL)}")
             if last in field:
                 raise bad(number, f"field '{last}' stands twice")
             field[last] = (match.group(2) or "").strip()
@@ -112,7 +116,7 @@ def parse(name: str, text: str) -> Mutant:
     for kind, words in (("Caught-by", caught_by), ("Arch", arches)):
         if len(set(words)) != len(words):
             raise bad(number, f"{kind}: an entry stands twice")
-    found = Mutant(name, field["Breaks"], field["Hurts"], caught_by, arches, diff)
+    found = Mutant(name, field["Breaks"], field["Hurts"], caught_by, arches, field.get("Stage", ""), diff)
     if not found.paths:
         raise bad(number + 1, "the diff changes no file")
     for path in found.paths:
@@ -170,6 +174,7 @@ class Result(NamedTuple):
 
     name: str
     arch: str
+    stage: str
     digest: str
     #: Tests that failed, tests in which the log has an unexpected splat (and
     #: "" for one outside of every test), and how and in which test the guest died.
@@ -256,24 +261,26 @@ def _spans(text: str) -> List[Tuple[int, str]]:
 
 
 class Bed:
-    """The work tree of one architecture's mutants, built and run in."""
+    """The work tree of one architecture's mutants of one stage, built and run in."""
 
-    def __init__(self, site: run.Site, usual: worktree.WorkTree, arch: str, clean: worktree.Contents,
+    def __init__(self, site: run.Site, usual: worktree.WorkTree, arch: str, stage: str, clean: worktree.Contents,
                  also: Sequence[str], logs: Path, console: Console) -> None:
         self.site = site
         self.usual = usual
         self.arch = arch
+        self.stage = stage
+        self.contract = report.REVALIDATE if stage == report.REVALIDATE else report.LOCKED
         # UML has no lockdep; where there is one, it sees what no test looks at.
         self.config = run.config_for(site.repo, arch, DEBUG[arch])
         self.clean = clean
         self.also = list(also)
         self.logs = logs
         self.console = console
-        self.build_dir = site.work.build_dir(self.config.label, site.series.stages[-1].name)
+        self.build_dir = site.work.build_dir(self.config.label, stage)
         self.base = self._base()
 
     def _base(self) -> str:
-        parts = [str(FORMAT), self.arch, self.site.version, proc.output(["gcc", "--version"]).stdout,
+        parts = [str(FORMAT), self.arch, self.stage, self.site.version, proc.output(["gcc", "--version"]).stdout,
                  *self.config.options(Path("build"))]
         for path in (self.config.debug_config, self.config.qemu_config):
             parts.append(path.read_text(encoding="utf-8") if path is not None else "")
@@ -290,8 +297,8 @@ class Bed:
 
     def unchanged(self) -> Result:
         """Build and run the patched tree as it is."""
-        what = f"{self.site.version} {self.arch}, unchanged"
-        logs = self._place("unchanged")
+        what = f"{self.site.version} {self.arch} {self.stage}, unchanged"
+        logs = self._place(f"unchanged-{self.stage}")
         adopt(self.usual, self.site.work, self.build_dir, self.console)
         self.site.work.open_build(self.build_dir, self.config.label, self.console)
         self.put({})
@@ -396,7 +403,7 @@ class Guest:
         tree = bed.site.work.tree
         self._child = proc.Child(
             [*kunit.kunit_py(tree), "exec", *bed.config.options(place), f"--json={logs / 'kunit.json'}",
-             f"--timeout={WHOLE}", f"--kernel_args=rmap_kunit.contract={report.LOCKED}"],
+             f"--timeout={WHOLE}", f"--kernel_args=rmap_kunit.contract={bed.contract}"],
             self.out, cwd=tree, env={"PYTHONUNBUFFERED": "1"})
 
     def poll(self) -> bool:
@@ -444,7 +451,7 @@ class Guest:
         text = log.read_text(encoding="utf-8", errors="replace")
         tests = kunit.read_results(files.read_json(self.logs / "kunit.json"), klog.ktap(text))
         return Result(name=self.mutant.name if self.mutant else "", arch=self.bed.arch,
-                      digest=self.bed.digest(self.mutant), build_seconds=round(self.built, 1),
+                      stage=self.bed.stage, digest=self.bed.digest(self.mutant), build_seconds=round(self.built, 1),
                       guest_seconds=round(self.seconds, 1), **judge(text, tests, self.hung, order))
 
 
@@ -502,20 +509,21 @@ class State:
             with contextlib.suppress(TypeError):
                 self.results[key] = Result(**entry)
 
-    def get(self, name: str, arch: str, digest: str) -> Optional[Result]:
-        """The result of @name on @arch, if nothing has changed since."""
-        found = self.results.get(f"{name} {arch}")
+    def get(self, name: str, arch: str, stage: str, digest: str) -> Optional[Result]:
+        """The result of @name on @arch at @stage, if nothing has changed since."""
+        found = self.results.get(f"{name} {arch} {stage}")
         return found if found is not None and found.digest == digest else None
 
     def forget(self, name: str, arch: str) -> None:
-        """Have no result of @name on @arch."""
+        """Have no result of @name on @arch, at any stage."""
         self.whole = False
-        self.results.pop(f"{name} {arch}", None)
+        for key in [key for key in self.results if key.startswith(f"{name} {arch} ")]:
+            del self.results[key]
 
     def put(self, result: Result) -> None:
         """Remember @result."""
         with self._lock:
-            self.results[f"{result.name} {result.arch}"] = result
+            self.results[f"{result.name} {result.arch} {result.stage}"] = result
             self.save()
 
     def save(self) -> None:
@@ -654,7 +662,7 @@ class Score(NamedTuple):
             "tests": {name: {"noticed": noticed, "alone": alone}
                       for name, (noticed, alone) in self.catches().items()},
             "mutants": [{
-                "name": mutant.name, "arch": result.arch, "breaks": mutant.breaks, "hurts": mutant.hurts,
+                "name": mutant.name, "arch": result.arch, "stage": result.stage, "breaks": mutant.breaks, "hurts": mutant.hurts,
                 "files": mutant.paths, "caught": bool(result.caught_by), "caught_by": result.caught_by,
                 "failed": result.failed, "splats": result.splats, "died": result.died,
                 "died_in": result.died_in, "expected": list(mutant.caught_by),
@@ -757,11 +765,16 @@ def measure(site: run.Site, request: Request, console: Console) -> Score:
     """Do what @request says.  Raises Stop if it cannot be done."""
     directory = site.repo / "tools" / "mutants" / f"linux-{site.line}"
     chosen = choose(read_all(directory), request.names, request.arch)
-    clean = site.contents(site.series.stages[-1].patches)
+    last = site.series.stages[-1].name
+    for mutant, _ in chosen:
+        # Stop if there is no such stage.
+        site.series.stage(mutant.stage or last)
+    used = {mutant.stage or last for mutant, _ in chosen}
+    clean = {stage.name: site.contents(stage.patches) for stage in site.series.stages if stage.name in used}
     changed: Dict[str, worktree.Contents] = {}
     seen: Dict[str, str] = {}
     for mutant, _ in chosen:
-        changed[mutant.name] = apply(mutant, clean, site.work.pristine)
+        changed[mutant.name] = apply(mutant, clean[mutant.stage or last], site.work.pristine)
         same = seen.setdefault(repr(sorted(changed[mutant.name].items())), mutant.name)
         if same != mutant.name:
             raise Stop(f"mutants {same} and {mutant.name} are the same defect: remove one")
@@ -778,15 +791,19 @@ def measure(site: run.Site, request: Request, console: Console) -> Score:
     jobs: List[Callable[[Console], None]] = []
     with contextlib.ExitStack() as held:
         for arch in run.ARCHES:
-            todo = [mutant for mutant, where in chosen if where == arch]
-            if not todo:
+            here = [mutant for mutant, where in chosen if where == arch]
+            if not here:
                 continue
             own = held.enter_context(_own_site(site, arch))
             scores.append(Score(site.version, [], {}, {}))
 
-            def job(side: Console, own: run.Site = own, arch: str = arch, todo: List[Mutant] = todo,
+            def job(side: Console, own: run.Site = own, arch: str = arch, here: List[Mutant] = here,
                     score: Score = scores[-1]) -> None:
-                _on_arch(Bed(own, site.work, arch, clean, also, logs, side), todo, changed, state, score)
+                for stage, contents in clean.items():
+                    todo = [mutant for mutant in here if (mutant.stage or last) == stage]
+                    if todo and not score.broken:
+                        _on_bed(Bed(own, site.work, arch, stage, contents, also, logs, side), todo, changed,
+                                state, score)
 
             jobs.append(job)
         side_by_side(jobs, console)
@@ -802,20 +819,20 @@ def measure(site: run.Site, request: Request, console: Console) -> Score:
     return score
 
 
-def _on_arch(bed: Bed, todo: Sequence[Mutant], changed: Mapping[str, worktree.Contents], state: State,
+def _on_bed(bed: Bed, todo: Sequence[Mutant], changed: Mapping[str, worktree.Contents], state: State,
              score: Score) -> None:
     console = bed.console
-    old = {mutant.name: state.get(mutant.name, bed.arch, bed.digest(mutant)) for mutant in todo}
-    unchanged = state.get("", bed.arch, bed.digest(None))
+    old = {mutant.name: state.get(mutant.name, bed.arch, bed.stage, bed.digest(mutant)) for mutant in todo}
+    unchanged = state.get("", bed.arch, bed.stage, bed.digest(None))
     try:
         if unchanged is None or unchanged.caught_by or not all(old.values()):
             # Also if it was green before: what is built is what the mutants are built from.
             unchanged = bed.unchanged()
             state.put(unchanged)
             if unchanged.caught_by or not unchanged.ran:
-                score.broken[bed.arch] = unchanged.caught_by or ["no test ran"]
+                score.broken[f"{bed.arch} {bed.stage}"] = unchanged.caught_by or ["no test ran"]
                 return
-            console.line(f"{bed.arch}, unchanged: green, {len(unchanged.ran)} tests, "
+            console.line(f"{bed.arch} {bed.stage}, unchanged: green, {len(unchanged.ran)} tests, "
                          f"built in {clock(unchanged.build_seconds)}, run in {clock(unchanged.guest_seconds)}")
         order = [*unchanged.ran, *unchanged.skipped]
         score.tests.update(dict.fromkeys(unchanged.ran))

@@ -49,6 +49,8 @@ class ParseTest(unittest.TestCase):
         self.assertEqual(found.caught_by, ("s.two", "s.one"))
         self.assertEqual(found.arches, ("um", "x86_64"))
         self.assertEqual(found.paths, ["mm/rmap.c"])
+        self.assertEqual(found.stage, "")
+        self.assertEqual(mutants.parse("x", text(Stage="revalidate")).stage, "revalidate")
         self.assertTrue(found.diff.startswith("--- a/mm/rmap.c\n"))
         self.assertEqual(mutants.parse("x", text(Caught_by="crash")).caught_by, ("crash",))
 
@@ -138,7 +140,7 @@ def judged(log: str, hung: str = "") -> mutants.Result:
     """What a guest with the kernel log @log comes to; the tests are s.one to s.three."""
     tests = kunit.read_results(None, klog.ktap(log))
     fields = mutants.judge(log, tests, hung, ["s.one", "s.two", "s.three"])
-    return mutants.Result(name="x", arch="um", digest="", build_seconds=1.0, guest_seconds=0.5, **fields)
+    return mutants.Result(name="x", arch="um", stage="locked", digest="", build_seconds=1.0, guest_seconds=0.5, **fields)
 
 
 class JudgeTest(unittest.TestCase):
@@ -312,19 +314,19 @@ class StateTest(Case):
         result = judged(HEAD + "    not ok 1 one\n    ok 2 two\n    ok 3 three\nnot ok 1 s\n")._replace(digest="d")
         mutants.State(path).put(result)
         again = mutants.State(path)
-        self.assertEqual(again.get("x", "um", "d"), result)
-        self.assertIsNone(again.get("x", "um", "other"))
-        self.assertIsNone(again.get("x", "x86_64", "d"))
+        self.assertEqual(again.get("x", "um", "locked", "d"), result)
+        self.assertIsNone(again.get("x", "um", "locked", "other"))
+        self.assertIsNone(again.get("x", "x86_64", "locked", "d"))
         self.assertFalse(again.whole)
         again.forget("x", "um")
         again.save()
-        self.assertIsNone(mutants.State(path).get("x", "um", "d"))
+        self.assertIsNone(mutants.State(path).get("x", "um", "locked", "d"))
 
     def test_a_state_of_another_making_is_no_state(self) -> None:
         path = self.temp / "state.json"
         for data in ("", "rubbish", "[]", '{"results": {"x um": {"name": "x"}}}', '{"results": {"x um": 3}}'):
             write(path, data)
-            self.assertIsNone(mutants.State(path).get("x", "um", "d"))
+            self.assertIsNone(mutants.State(path).get("x", "um", "locked", "d"))
 
 
 class SideBySideTest(Case):
@@ -493,7 +495,7 @@ class VerbTest(Case):
         write(self.tree / "mm/rmap.c", RMAP.replace("line 1\n", "fail\n"))
         answer = self.verb()
         self.assertEqual(answer.returncode, 1, answer.stderr)
-        self.assertIn("not green on the unchanged kernel: um: s.two", answer.stdout)
+        self.assertIn("not green on the unchanged kernel: um locked: s.two", answer.stdout)
         self.assertEqual(self.calls(), ["build", "exec"])
 
     def test_one_that_does_not_apply(self) -> None:
@@ -506,6 +508,23 @@ class VerbTest(Case):
         self.assert_one_line(self.verb(), "mutant a-first (um) does not build", "expected ';'")
         self.unchanged()
         self.assertEqual(self.verb("one-fails").returncode, 0)
+
+    def test_a_stage(self) -> None:
+        self.seed("one-fails", "fail", Stage="batched")
+        self.assert_one_line(self.verb(), "unknown stage 'batched'")
+        self.assertEqual(self.calls(), [])
+        # At another stage than the last one the kernel is another, and so is the contract.
+        write(self.repo / "mm/patches/linux-6.12/series",
+              "# stage: revalidate\n0001-x.patch\n# stage: locked\n")
+        write(self.tree / "tools/testing/kunit/kunit.py", KUNIT_PY.replace(
+            'assert "line ten" in source, "the series is not applied"',
+            'late = "line ten" in source\n'
+            'assert f"contract={\'locked\' if late else \'revalidate\'}" in " ".join(sys.argv)'))
+        self.seed("one-fails", "fail", Stage="revalidate")
+        answer = self.verb()
+        self.assertEqual(answer.returncode, 0, answer.stdout + answer.stderr)
+        self.assertEqual({entry["name"]: (entry["stage"], entry["failed"]) for entry in self.summary()["mutants"]},
+                         {"one-fails": ("revalidate", ["s.two"]), "two-panics": ("locked", [])})
 
     def test_two_that_are_the_same(self) -> None:
         write(self.where / "three.patch", (self.where / "one-fails.patch").read_text(encoding="utf-8"))
