@@ -285,6 +285,7 @@ static struct caller *page_idle_write_of(struct kunit *test, struct caller *call
 	if (!IS_ENABLED(CONFIG_IDLE_PAGE_TRACKING))
 		kunit_skip(test, "needs CONFIG_IDLE_PAGE_TRACKING");
 
+	rmap_kunit_raise_max_pfn(folio_pfn(caller->folio));
 	caller->call = page_idle_write_call;
 	caller->file = rmap_kunit_open(test, "sysfs",
 				       "kernel/mm/page_idle/bitmap", O_RDWR);

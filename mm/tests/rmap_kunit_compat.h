@@ -14,6 +14,7 @@
 #include <linux/fs.h>
 #include <linux/fs_struct.h>
 #include <linux/kthread.h>
+#include <linux/memblock.h>
 #include <linux/mm_inline.h>
 #include <linux/mm_types.h>
 #include <linux/mman.h>
@@ -349,6 +350,18 @@ static inline bool is_swap_pte(pte_t pte)
 #define pte_uffd_wp(pte)		pte_uffd(pte)
 #define pte_swp_uffd_wp(pte)		pte_swp_uffd(pte)
 #endif
+
+/*
+ * UML takes the amount of its memory for the end of it, so page_idle may not see
+ * what is above a hole. It counts in words of its bitmap.
+ */
+static inline void rmap_kunit_raise_max_pfn(unsigned long pfn)
+{
+	unsigned long end = round_up(pfn + 1, 64);
+
+	if (IS_ENABLED(CONFIG_UML) && max_pfn < end)
+		max_pfn = end;
+}
 
 #ifdef CONFIG_UML
 /* Kernels have it in different headers, and with different types. */

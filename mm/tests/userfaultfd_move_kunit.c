@@ -346,20 +346,22 @@ static void move_expect_moved_swapped(struct kunit *test, struct move *move)
 /* User space is told about the ioctl: when it opens a userfaultfd, and for each range. */
 static void ioctl_is_offered(struct kunit *test)
 {
-	/* First: it is what gives the test its mm, and a userfaultfd needs one. */
-	unsigned long anon = rmap_kunit_mmap(test, 1);
-	unsigned long shared = rmap_kunit_mmap_file(test);
+	const unsigned long areas[] = {
+		rmap_kunit_mmap(test, 1),
+		rmap_kunit_mmap_file(test),
+	};
 	u64 features = 0, ioctls;
-	struct file *uffd = rmap_kunit_uffd_open_any(test, &features);
+	struct file *uffd;
+	int i;
 
+	uffd = rmap_kunit_uffd_open_any(test, &features);
 	KUNIT_ASSERT_TRUE_MSG(test, features & UFFD_FEATURE_MOVE,
 			      "UFFDIO_MOVE is missing");
-	ioctls = rmap_kunit_uffd_register_for(test, uffd, anon, PAGE_SIZE,
-					      UFFDIO_REGISTER_MODE_MISSING);
-	KUNIT_EXPECT_TRUE(test, ioctls & BIT_ULL(_UFFDIO_MOVE));
-	ioctls = rmap_kunit_uffd_register_for(test, uffd, shared, PAGE_SIZE,
-					      UFFDIO_REGISTER_MODE_MISSING);
-	KUNIT_EXPECT_TRUE(test, ioctls & BIT_ULL(_UFFDIO_MOVE));
+	for (i = 0; i < ARRAY_SIZE(areas); i++) {
+		ioctls = rmap_kunit_uffd_register_for(test, uffd, areas[i], PAGE_SIZE,
+						      UFFDIO_REGISTER_MODE_MISSING);
+		KUNIT_EXPECT_TRUE(test, ioctls & BIT_ULL(_UFFDIO_MOVE));
+	}
 }
 
 /* A move takes the page, and the folio's place in the reverse map, with it. */
