@@ -28,6 +28,7 @@
 #include <uapi/linux/userfaultfd.h>
 #include <asm/unistd.h>
 #include <asm/syscall.h>
+#include <asm/tlbflush.h>
 
 #include "../internal.h"
 #include "rmap_kunit_compat.h"
@@ -965,7 +966,7 @@ static int rmap_kunit_probe_pre(struct kprobe *kprobe, struct pt_regs *regs)
 		container_of(kprobe, struct rmap_kunit_probe, kprobe);
 
 	if ((probe->task && current != probe->task) ||
-	    (void *)regs_get_kernel_argument(regs, probe->arg) != probe->value)
+	    (void *)regs_get_kernel_argument(regs, 0) != probe->value)
 		return 0;
 	if (probe->folio)
 		probe->locked += folio_test_locked(probe->folio);

@@ -158,8 +158,7 @@ void *rmap_kunit_thread_data(void);
 /**
  * struct rmap_kunit_probe - What calls of a function are looked for
  * @task: calls in this thread; %NULL for any
- * @arg: which argument to look at
- * @value: what that argument must be
+ * @value: what the first argument must be
  * @detour: the function that is called instead the first time, of the same
  *	type; it may call the real one. %NULL for none
  * @folio: a folio to look at, may be %NULL
@@ -169,7 +168,6 @@ void *rmap_kunit_thread_data(void);
  */
 struct rmap_kunit_probe {
 	struct task_struct *task;
-	unsigned int arg;
 	const void *value;
 	void *detour;
 	struct folio *folio;

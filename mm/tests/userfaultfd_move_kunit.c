@@ -27,6 +27,7 @@
 #include <linux/uaccess.h>
 #include <linux/userfaultfd_k.h>
 #include <uapi/linux/userfaultfd.h>
+#include <asm/tlbflush.h>
 
 #include "../internal.h"
 #include "rmap_kunit_compat.h"
@@ -657,9 +658,12 @@ static void invalid_requests_are_refused(struct kunit *test)
 		{ "range that wraps", 0, 0, -2 * PAGE_SIZE, 0 },
 		{ "unknown mode", 0, 0, 0, 1ULL << 63 },
 	};
-	struct move *move = move_page(test);
+	/* With room for what is not aligned. */
+	struct move *move = move_area(test, 2);
 	int i;
 
+	move->len = PAGE_SIZE;
+	move_ready(test, move, rmap_kunit_new_folio(test, move->src, MOVE_VALUE));
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		move_set_request(move, move->len + cases[i].len);
 		move->req.dst += cases[i].dst;
@@ -2228,6 +2232,24 @@ static void hole_without_a_page_table_moves_if_allowed(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->dst));
 }
 
+/* A hole does not go over a page either, with a page table or without. */
+static void hole_does_not_go_over_a_page(struct kunit *test)
+{
+	unsigned long far = rmap_kunit_mmap_far(test, PAGE_SIZE);
+	struct move *move = move_area(test, 2);
+
+	/* The source has a page table then. */
+	rmap_kunit_write(test, move->src + PAGE_SIZE, MOVE_VALUE);
+	move_fill(test, move, move->dst);
+	move->req.len = PAGE_SIZE;
+	move->req.mode = UFFDIO_MOVE_MODE_ALLOW_SRC_HOLES;
+	move_expect(test, move, -EEXIST, -EEXIST);
+	KUNIT_ASSERT_TRUE(test, pmd_none(rmap_kunit_entry(test, far).pmd));
+	move->req.src = far;
+	move_expect(test, move, -EEXIST, -EEXIST);
+	KUNIT_EXPECT_EQ(test, rmap_kunit_read(test, move->dst), MOVE_OTHER);
+}
+
 /* The first move into memory that was never touched gives it its anon_vma. */
 static void untouched_destination_gets_an_anon_vma(struct kunit *test)
 {
@@ -2818,6 +2840,7 @@ static struct kunit_case userfaultfd_move_test_cases[] = {
 	KUNIT_CASE(private_file_mapping_is_refused),
 	KUNIT_CASE(missing_areas_are_refused),
 	KUNIT_CASE(hole_without_a_page_table_moves_if_allowed),
+	KUNIT_CASE(hole_does_not_go_over_a_page),
 	KUNIT_CASE(untouched_destination_gets_an_anon_vma),
 	KUNIT_CASE(changing_mm_is_refused),
 	KUNIT_CASE(change_that_begins_while_the_move_waits_counts),
