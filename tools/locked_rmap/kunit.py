@@ -107,7 +107,22 @@ def build(work: WorkTree, where: Path, config: Config, what: str, log: Path, con
     @extra is more options for kunit.py build.  Raises BuildFailed, with the
     compiler's first error in the line.
     """
-    print_of = _fingerprint(work, where, config, extra)
+    parts = [sys.executable, *config.options(where), *extra]
+    for path in (config.debug_config if config.debug else None, config.qemu_config, config.coverage_config):
+        parts.append(path.read_text(encoding="utf-8") if path is not None else "")
+    command = [*kunit_py(work.tree), "build", *config.options(where),
+               f"--jobs={len(os.sched_getaffinity(0))}", *extra]
+    make(work, where, config.label, [command], parts, what, log, console)
+
+
+def make(work: WorkTree, where: Path, label: str, commands: Sequence[Sequence[str]], parts: Sequence[str],
+         what: str, log: Path, console: Console) -> None:
+    """Run @commands, which make a kernel of the tree in @where, unless it is made already.
+
+    @label names the configuration; @parts is all that decides what is made, apart
+    from the tree and the compiler.  Raises BuildFailed.
+    """
+    print_of = _fingerprint(work, where, parts)
     done = mark_path(where, "done")
     kept = mark_path(where, "log")
     if (kept.exists() and (where / "vmlinux").exists() and not mark_path(where, "building").exists() and done.exists()
@@ -118,7 +133,7 @@ def build(work: WorkTree, where: Path, config: Config, what: str, log: Path, con
         return
     with contextlib.suppress(FileNotFoundError):
         done.unlink()
-    record = where.parent / f"{config.label}.objects"
+    record = where.parent / f"{label}.objects"
     expected = files.read_json(record) or 0
     fresh = not (where / ".config").exists()
     marker = mark_path(where, "building")
@@ -132,9 +147,11 @@ def build(work: WorkTree, where: Path, config: Config, what: str, log: Path, con
             console.tick(f"{done}{of} objects")
 
     console.begin(f"building {what}")
-    status = proc.run([*kunit_py(work.tree), "build", *config.options(where),
-                       f"--jobs={len(os.sched_getaffinity(0))}", *extra],
-                      log, cwd=work.tree, limit=BUILD_LIMIT, tick=tick)
+    status = 0
+    for command in commands:
+        status = proc.run(command, log, cwd=work.tree, limit=BUILD_LIMIT, tick=tick)
+        if status != 0:
+            break
     # make ended by itself, so it removed what it had half written.
     if status != 124:
         with contextlib.suppress(FileNotFoundError):
@@ -149,16 +166,13 @@ def build(work: WorkTree, where: Path, config: Config, what: str, log: Path, con
     console.end()
 
 
-def _fingerprint(work: WorkTree, where: Path, config: Config, extra: Sequence[str]) -> str:
-    """A digest of all that decides what a build in @where makes."""
-    gcc = proc.output(["gcc", "--version"]).stdout
-    parts = [sys.executable, gcc, *config.options(where), *extra]
-    for path in (config.debug_config if config.debug else None, config.qemu_config, config.coverage_config):
-        parts.append(path.read_text(encoding="utf-8") if path is not None else "")
+def _fingerprint(work: WorkTree, where: Path, parts: Sequence[str]) -> str:
+    """A digest of @parts and of all else that decides what a build in @where makes."""
+    every = [proc.output(["gcc", "--version"]).stdout, *parts]
     for name, entry in sorted(work.read_ledger(where).items()):
-        parts.append(f"{name} {entry[0]} {entry[1]}")
-    parts.append(work.stamp())
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+        every.append(f"{name} {entry[0]} {entry[1]}")
+    every.append(work.stamp())
+    return hashlib.sha256("\0".join(every).encode()).hexdigest()
 
 
 def why_not_built(what: str, log: Path, status: int, where: Path) -> str:
