@@ -1,0 +1,529 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The verb `check`: which contract does a tree honour, and if none, who breaks it?"""
+
+import fnmatch
+import re
+import sys
+import time
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+
+from . import callers, files, kunit, mutants, packages, page, report, run, series, source
+from .callers import FILE, LOCKED, UNKNOWN, UNLOCKED, Place, Site, Way, World
+from .console import Console, clock
+from .cparse import Function, Source, Token
+from .errors import BROKEN, HOLDS, Stop, one_line
+from .report import REVALIDATE
+
+#: The oldest kernel that has folios enough to be checked.
+OLDEST = (6, 1)
+NEITHER = "neither"
+CONTRACTS = (report.LOCKED, REVALIDATE)
+
+
+class Caller(NamedTuple):
+    """A row of the matrix: who walks, and which tests are about it."""
+
+    name: str
+    what: str
+    #: A regular expression on `function` or `callee` of sites and their ways.
+    functions: str
+    #: Globs of tests.
+    tests: Tuple[str, ...]
+
+
+#: Tests by caller: the one place that knows.  A site goes to the first row that fits, the last one takes the rest.
+CALLERS = (
+    Caller("reclaim", "folio_referenced(), from page reclaim", r"folio_referenced|page_referenced",
+           ("rmap_callers.folio_referenced_*", "rmap_callers.*reclaim_*", "rmap_callers.madvise_*")),
+    Caller("page_idle", "/sys/kernel/mm/page_idle/bitmap", r"page_idle_\w+", ("rmap_callers.page_idle_*",)),
+    Caller("DAMON, making old", "damon_folio_mkold() and the DAMOS young filter", r"damon_\w*mkold",
+           ("rmap_callers.damon_mkold_*", "rmap_callers.damos_young_filter_ages_*")),
+    Caller("DAMON, young?", "damon_folio_young() and the DAMOS young filter", r"damon_\w*young",
+           ("rmap_callers.damon_young_*", "rmap_callers.damos_young_filter_contended_*")),
+    Caller("memory-failure", "collect_procs(): whom to kill", r"collect_procs_anon|collect_procs",
+           ("rmap_callers.memory_failure_*",)),
+    Caller("unmapping", "try_to_unmap()", r"try_to_unmap", ("rmap_callers.try_to_unmap_*",)),
+    Caller("migration", "try_to_migrate(), remove_migration_ptes() and their callers",
+           r"try_to_migrate|remove_migration_ptes|\w*migrate_folio_unmap|unmap_and_move_huge_page|"
+           r"unmap_and_move_hugetlb_folio|__unmap_and_move", ("rmap_callers.try_to_migrate_*",)),
+    Caller("write protection", "folio_mkclean(), file folios", r"folio_mkclean|page_mkclean|mapping_wrprotect_range",
+           ("rmap_callers.folio_mkclean_*",)),
+    Caller("THP split", "split_huge_page() and its like", r"split_huge_page\w*|__folio_split|folio_split\w*",
+           ("rmap_callers.memory_failure_splits_*", "userfaultfd_move.*split*")),
+    Caller("device exclusive", "make_device_exclusive()", r"\w*make_device_exclusive\w*|make_\w*exclusive\w*", ()),
+    Caller("UFFDIO_MOVE", "the mover itself", r"move_pages_\w+|move_present_\w+", ("userfaultfd_move.*",)),
+    Caller("the walk itself", "folio_lock_anon_vma_read(), rmap_walk()", r"rmap_walk\w*|folio_lock_anon_vma_read",
+           ("rmap.*",)),
+    Caller("other callers", "what this tool has no test for", r".*", ()),
+)
+
+
+class Request(NamedTuple):
+    """What the user asked `check` for."""
+
+    tree: Path
+    static: bool = False
+    arches: Sequence[str] = ()
+    json: Optional[str] = None
+    html: Optional[Path] = None
+    timeout: Optional[int] = None
+
+
+class Mover(NamedTuple):
+    """A function that gives a mapped folio another anon_vma and index, as UFFDIO_MOVE does."""
+
+    place: Place
+    function: str
+    #: Where it or its caller takes an anon_vma lock for writing; None if nowhere.
+    lock: Optional[Place]
+
+
+class Static(NamedTuple):
+    """What the source says."""
+
+    sites: List[Site]
+    movers: List[Mover]
+    #: Places in folio_lock_anon_vma_read() that look at folio->mapping again under the anon_vma lock.
+    looks_again: List[Place]
+    seconds: float
+
+    def of(self, *statuses: str) -> List[Site]:
+        """The sites outside of tests that have one of @statuses."""
+        return [site for site in self.sites if site.status in statuses and not site.test]
+
+
+class Judgement(NamedTuple):
+    """The verdict: @contract is `locked`, `revalidate` or `neither`; @reasons say why, @look where to look."""
+
+    contract: str
+    sentence: str
+    reasons: List[str]
+    look: List[str]
+
+
+Runs = Dict[str, Dict[str, kunit.Outcome]]
+
+
+# The source
+
+def read_source(tree: Path, console: Console) -> Static:
+    """Look at the callers in @tree.  Raises Stop if it cannot be read."""
+    start = time.monotonic()
+    console.begin(f"reading {tree}")
+    world = World(tree, console)
+    world.look()
+    sites = world.sites()
+    if not sites:
+        raise Stop(f"{tree} has no call of rmap_walk(): give the top of a kernel tree, 6.1 or newer")
+    found = Static(sites, movers(world), looks_again(world), time.monotonic() - start)
+    console.end(f"{len(sites)} calls that walk")
+    return found
+
+
+def movers(world: World) -> List[Mover]:
+    """Who moves mapped folios from one VMA to another."""
+    found: List[Mover] = []
+    for name in ("folio_move_anon_rmap", "page_move_anon_rmap", "folio_relocate_anon_rmap"):
+        own = world.definition(name, None)
+        sets_index = own is not None and _sets_index(own[1])
+        for where, function in world.callers(name, None):
+            if not (sets_index or _sets_index(function)) or world.is_test(where.path):
+                continue
+            line = next(token.line for token in function.tokens if token.text == name)
+            found.append(Mover(Place(where.path, line, where.text(line), "moves a mapped folio"),
+                               function.name, _write_lock(world, where, function, 3)))
+    return found
+
+
+def _sets_index(function: Function) -> bool:
+    tokens = function.tokens
+    return any(token.text == "index" and tokens[at - 1].text == "->" and tokens[at + 1].text == "="
+               for at, token in enumerate(tokens[1:-1], 1))
+
+
+def _write_lock(world: World, where: Source, function: Function, up: int) -> Optional[Place]:
+    """Where @function, a helper of it, or a caller up to @up calls away locks an anon_vma for writing."""
+    found = _locks_below(where, function, 3)
+    if found is None and up:
+        for above, each in world.callers(function.name, where.path if function.static else None):
+            if above.path == where.path:
+                found = found or _write_lock(world, above, each, up - 1)
+    return found
+
+
+def _locks_below(where: Source, function: Function, down: int) -> Optional[Place]:
+    for at, token in enumerate(function.tokens):
+        inside = {each.text for each in function.tokens[at + 1:at + 10]}
+        if re.fullmatch(r"anon_vma_(?:try)?lock_write", token.text) or (
+                re.fullmatch(r"down_write(?:_trylock|_killable|_nested)?", token.text)
+                and inside >= {"anon_vma", "rwsem"}):
+            return Place(where.path, token.line, where.text(token.line),
+                         f"{function.name}() takes the anon_vma's lock for writing")
+    if down:
+        for helper in where.functions:
+            if helper is not function and helper.static and not helper.macro and function.calls(helper.name):
+                found = _locks_below(where, helper, down - 1)
+                if found is not None:
+                    return found
+    return None
+
+
+def _reads_mapping(tokens: Sequence[Token], at: int) -> bool:
+    return tokens[at].text == "mapping" and at > 0 and tokens[at - 1].text == "->"
+
+
+def looks_again(world: World) -> List[Place]:
+    """Where folio_lock_anon_vma_read() reads folio->mapping again once it has the rwsem."""
+    for name in ("folio_lock_anon_vma_read", "page_lock_anon_vma_read"):
+        found = world.definition(name, None)
+        if found is None:
+            continue
+        where, function = found
+        tokens = function.tokens
+        helpers = {each.name for each in where.functions if each.static and not each.macro
+                   and any(_reads_mapping(each.tokens, at) for at in range(len(each.tokens)))}
+        locked = False
+        places: List[Place] = []
+        for at, token in enumerate(tokens):
+            if re.fullmatch(r"down_read\w*|anon_vma_lock_read|anon_vma_trylock_read", token.text):
+                locked = True
+            elif locked and (_reads_mapping(tokens, at) or token.text in helpers):
+                places.append(Place(where.path, token.line, where.text(token.line), "looks at the mapping again"))
+        return places
+    return []
+
+
+# Run time
+
+def run_suites(repo: Path, request: Request, console: Console, results: run.Results) -> Dict[str, Runs]:
+    """By architecture and contract, what the suites came to on the tree as it is."""
+    arches = list(request.arches) or ["um"]
+    configs = [run.config_for(repo, arch, False) for arch in arches]
+    needed = [*packages.BUILD, *packages.TREE]
+    for arch in arches:
+        needed += packages.ARCH[arch]
+    packages.need(console, needed)
+    cache = source.open_cache()
+    site = run.Site(repo, cache, console, None, request.tree)
+    found: Dict[str, Runs] = {}
+    with site.held():
+        for arch, config in zip(arches, configs):
+            place = results.stage(arch)
+            build = run.build_stage(site, config, series.STOCK, [], place)
+            found[arch] = {}
+            for contract in CONTRACTS:
+                logs = place / contract
+                logs.mkdir(parents=True, exist_ok=True)
+                outcome = run.run_stage(site, config, build, series.STOCK, contract, "", request.timeout,
+                                        logs, console)
+                found[arch][contract] = {arch: outcome}
+    return found
+
+
+def failures(outcome: kunit.Outcome) -> List[str]:
+    """The tests that failed."""
+    return sorted(name for name, status in outcome.tests.items() if status in (kunit.FAIL, kunit.CRASH))
+
+
+def known_defects(repo: Path, line: str, arch: str) -> List[str]:
+    """Tests that fail for defects which have nothing to do with either contract, on this line."""
+    path = repo / "mm" / "patches" / f"linux-{line}" / "shows-defect.revalidate"
+    return sorted(report.read_defects(path, arch) or ())
+
+
+# The verdict
+
+def _names(sites: Sequence[Site]) -> str:
+    found = []
+    for site in sites:
+        first = site.key_ways()[0].hops[0].function
+        found.append(f"{site.function}()" + (f" from {first}()" if first != site.function else "")
+                     if site.function else site.file)
+    return report.some(list(dict.fromkeys(found)), 6)
+
+
+def judge(static: Static, runs: Mapping[str, Runs], known: Mapping[str, Sequence[str]]) -> Judgement:
+    """Which contract the tree honours.
+
+    @runs: by architecture and contract; empty if the suites were not run.
+    @known: by architecture, tests whose failure is not about a contract.
+    """
+    bad, unsure = static.of(UNLOCKED), static.of(UNKNOWN)
+    wrong: Dict[str, List[str]] = {report.LOCKED: [], REVALIDATE: []}
+    look: List[str] = []
+    if bad:
+        wrong[report.LOCKED].append(f"{len(bad)} calls walk an unlocked folio, in {_names(bad)}")
+    if unsure:
+        wrong[report.LOCKED].append(f"of {len(unsure)} calls it cannot be told, in {_names(unsure)}")
+    bare = [mover for mover in static.movers if mover.lock is None]
+    if len(static.looks_again) < 2:
+        wrong[REVALIDATE].append("folio_lock_anon_vma_read() does not look at folio->mapping again"
+                                 if not static.looks_again else
+                                 "folio_lock_anon_vma_read() looks at folio->mapping again on one way only")
+    if bare:
+        wrong[REVALIDATE].append(f"{bare[0].function}() moves a folio without the anon_vma's lock")
+    for arch, by_contract in runs.items():
+        for contract, outcomes in by_contract.items():
+            for outcome in outcomes.values():
+                failed = [name for name in failures(outcome) if name not in known.get(arch, ())]
+                if outcome.died:
+                    wrong[contract].append(f"the guest ({arch}) did not get to the end: {outcome.died}")
+                if failed:
+                    wrong[contract].append(f"{len(failed)} tests fail on {arch} ({report.some(failed)})")
+                splats = sum(not splat.expected for splat in outcome.splats)
+                if splats:
+                    wrong[contract].append(f"{splats} unexpected splats on {arch}")
+    for contract in CONTRACTS:
+        if not wrong[contract]:
+            sentence = f"This tree honours the contract '{contract}'"
+            if contract == report.LOCKED:
+                sentence += ": every walk of an anonymous folio runs with the folio locked"
+                if not static.movers:
+                    sentence += "; it has no UFFDIO_MOVE yet that could rely on it"
+                elif len(bare) < len(static.movers):
+                    sentence += "; UFFDIO_MOVE takes the anon_vma's lock, which it need not do any more"
+            else:
+                sentence += (f": {len(bad)} calls walk an unlocked folio ({_names(bad)}), "
+                             "folio_lock_anon_vma_read() revalidates, and UFFDIO_MOVE holds the anon_vma's lock"
+                             if static.movers else
+                             ": walks of an unlocked folio revalidate, and it has no UFFDIO_MOVE")
+            return Judgement(contract, sentence + ".", [], [])
+    for site in [*bad, *unsure]:
+        for way in site.key_ways()[:3]:
+            look.append(f"{site.file}:{site.line}: {says(site)}: {site.status}; {why(way)}")
+    for arch, by_contract in runs.items():
+        for contract, outcomes in by_contract.items():
+            for outcome in outcomes.values():
+                for name in [name for name in failures(outcome) if name not in known.get(arch, ())][:8]:
+                    note = " ".join(outcome.notes.get(name, [])) or "see the kernel log"
+                    look.append(f"{name} fails under '{contract}' on {arch} ({caller_of(name)}): "
+                                f"{one_line(note, 160)}")
+    reasons = [f"not '{contract}': " + "; ".join(wrong[contract]) for contract in CONTRACTS]
+    sentence = "This tree honours neither contract"
+    if bare and bad:
+        sentence += f": {bare[0].function}() relies on the folio lock, and {_names(bad)} walk{'s' * (len(bad) == 1)} " \
+                    "without it"
+    elif bad and not static.movers:
+        sentence += f": {_names(bad)} walk{'s' * (len(bad) == 1)} unlocked and nothing revalidates" \
+                    "; without UFFDIO_MOVE nothing comes of it, UFFDIO_MOVE must not be added as it is"
+    return Judgement(NEITHER, sentence + ".", reasons, look)
+
+
+def says(site: Site) -> str:
+    """A call in words."""
+    return f"{site.function}() calls {site.callee}()" if site.function else f"{site.callee}() is handed on"
+
+
+def why(way: Way) -> str:
+    """A way in a line: who calls whom, and what shows that it is as it is."""
+    chain = " > ".join(f"{hop.function}()" for hop in way.hops)
+    return f"{chain}; " + "; ".join(str(place) for place in way.evidence)
+
+
+# Rows of the matrix
+
+class Row(NamedTuple):
+    """A caller with all that is known about it."""
+
+    caller: Caller
+    sites: List[Site]
+    #: By architecture and contract: (passed, failed names, skipped).
+    tests: Dict[str, Dict[str, Tuple[int, List[str], int]]]
+    #: Seeded defects that these tests caught, of how many that they were made for.
+    defects: int
+
+    @property
+    def status(self) -> str:
+        """What the source says, at its worst."""
+        return callers.worst(site.status for site in self.sites) if self.sites else ""
+
+
+def row_of(site: Site) -> str:
+    """The name of the row that a site belongs to."""
+    for caller in CALLERS:
+        if re.fullmatch(caller.functions, site.function):
+            return caller.name
+    return CALLERS[-1].name
+
+
+def caller_of(test: str) -> str:
+    """The name of the row that a test belongs to."""
+    for caller in CALLERS:
+        if any(fnmatch.fnmatch(test, glob) for glob in caller.tests):
+            return caller.name
+    return CALLERS[-1].name
+
+
+def rows(repo: Path, static: Static, runs: Mapping[str, Runs]) -> List[Row]:
+    """The matrix; rows with nothing in them are left out."""
+    seeded: List[mutants.Mutant] = []
+    for directory in sorted((repo / "tools" / "mutants").glob("linux-*")):
+        seeded += mutants.read_all(directory)
+    found = []
+    for caller in CALLERS:
+        sites = [site for site in static.sites if not site.test and row_of(site) == caller.name]
+        tests: Dict[str, Dict[str, Tuple[int, List[str], int]]] = {}
+        for arch, by_contract in runs.items():
+            for contract, outcomes in by_contract.items():
+                mine = {name: status for outcome in outcomes.values() for name, status in outcome.tests.items()
+                        if any(fnmatch.fnmatch(name, glob) for glob in caller.tests)}
+                bad = sorted(name for name, status in mine.items() if status in (kunit.FAIL, kunit.CRASH))
+                tests.setdefault(arch, {})[contract] = (
+                    sum(status == kunit.PASS for status in mine.values()), bad,
+                    sum(status == kunit.SKIP for status in mine.values()))
+        defects = sum(any(fnmatch.fnmatch(test, glob) for test in mutant.caught_by for glob in caller.tests)
+                      for mutant in seeded)
+        if sites or caller.tests:
+            found.append(Row(caller, sites, tests, defects))
+    return found
+
+
+# Results
+
+_CELL = {UNLOCKED: "31;1", UNKNOWN: "33", LOCKED: "32", FILE: "32"}
+
+
+def print_static(console: Console, static: Static) -> None:
+    """One line a call, and what shows it."""
+    console.line()
+    width = max(len(f"{site.file}:{site.line}") for site in static.sites)
+    for site in static.sites:
+        status = "test code" if site.test else site.status
+        count = len(site.ways)
+        console.line(f"{console.paint(f'{status:<15}', '' if site.test else _CELL[site.status])}  "
+                     f"{f'{site.file}:{site.line}':<{width}}  {says(site)}"
+                     + (f", {count} ways" if count > 1 else ""))
+        if site.test:
+            continue
+        shown = [way for way in site.ways if way.status in (UNLOCKED, UNKNOWN)][:3] or site.ways[-1:]
+        aside = [way for way in site.ways if way.status == FILE and way not in shown][:1]
+        for way in [*shown, *aside]:
+            mark = "" if way.status == site.status else f"{way.status}: "
+            console.line(f"{'':17}{mark}{why(way)}")
+    console.line()
+    for mover in static.movers:
+        lock = str(mover.lock) if mover.lock else "takes no anon_vma lock"
+        console.line(f"mover            {mover.place.file}:{mover.place.line}  {mover.function}(): {lock}")
+    if not static.movers:
+        console.line("mover            none: this tree has no UFFDIO_MOVE")
+    again = ", ".join(f"{place.file}:{place.line}" for place in static.looks_again)
+    console.line(f"revalidation     {again or 'none: folio_lock_anon_vma_read() reads folio->mapping once'}")
+
+
+def print_matrix(console: Console, table: Sequence[Row]) -> None:
+    """Callers against evidence."""
+    arches = list(dict.fromkeys(arch for row in table for arch in row.tests))
+    heads = [f"{arch} {contract}" for arch in arches for contract in CONTRACTS]
+    name = max(len(row.caller.name) for row in table)
+    console.line()
+    console.line("  ".join([f"{'caller':<{name}}", f"{'source':<15}", *(f"{head:<17}" for head in heads), "defects"]))
+    for row in table:
+        cells = [f"{row.caller.name:<{name}}",
+                 console.paint(f"{row.status or '-':<15}", _CELL.get(row.status, ""))]
+        for arch in arches:
+            for contract in CONTRACTS:
+                passed, bad, skipped = row.tests.get(arch, {}).get(contract, (0, [], 0))
+                text = f"{len(bad)} FAIL" if bad else f"{passed} pass" if passed else f"{skipped} skip" if skipped else "-"
+                cells.append(console.paint(f"{text:<17}", "31;1" if bad else "32" if passed else ""))
+        console.line("  ".join([*cells, str(row.defects or "-")]).rstrip())
+    console.line()
+
+
+def summary(tree: Path, version: str, static: Static, runs: Mapping[str, Runs], table: Sequence[Row],
+            verdict: Judgement) -> Dict[str, Any]:
+    """The value of --json."""
+    def place(each: Optional[Place]) -> Optional[Dict[str, Any]]:
+        return None if each is None else dict(each._asdict())
+
+    return {
+        "tree": str(tree),
+        "kernel": version,
+        "contract": verdict.contract,
+        "verdict": verdict.sentence,
+        "reasons": verdict.reasons,
+        "look_at": verdict.look,
+        "seconds": round(static.seconds, 1),
+        "sites": [{
+            "file": site.file, "line": site.line, "function": site.function, "callee": site.callee,
+            "status": site.status, "test_code": site.test, "caller": row_of(site),
+            "ways": [{"calls": [dict(hop._asdict()) for hop in way.hops], "status": way.status,
+                      "evidence": [place(each) for each in way.evidence]} for way in site.ways],
+        } for site in static.sites],
+        "movers": [{"place": place(mover.place), "function": mover.function, "lock": place(mover.lock)}
+                   for mover in static.movers],
+        "looks_again": [place(each) for each in static.looks_again],
+        "matrix": [{"caller": row.caller.name, "what": row.caller.what, "source": row.status or None,
+                    "tests": {arch: {contract: {"passed": cell[0], "failed": cell[1], "skipped": cell[2]}
+                                     for contract, cell in cells.items()} for arch, cells in row.tests.items()},
+                    "seeded_defects": row.defects} for row in table],
+        "runs": {arch: {contract: {name: {"tests": outcome.tests, "skips": outcome.skips, "died": outcome.died}
+                                   for name, outcome in outcomes.items()}
+                        for contract, outcomes in by_contract.items()} for arch, by_contract in runs.items()},
+    }
+
+
+def kernel_tree(tree: Path) -> Tuple[Path, str]:
+    """The tree that was asked for and its version; Stop if it is not one that can be checked."""
+    tree = tree.expanduser().absolute()
+    if not tree.is_dir():
+        raise Stop(f"there is no directory {tree}: give --tree the top of a kernel tree")
+    version = source.tree_version(tree)
+    numbers = tuple(int(word) for word in source.line_of(version).split("."))
+    if numbers < OLDEST:
+        raise Stop(f"{tree} is Linux {version}: kernels from {'.'.join(map(str, OLDEST))} on can be checked")
+    if not (tree / "mm" / "rmap.c").is_file():
+        raise Stop(f"{tree} has no mm/rmap.c: give the top of a whole kernel tree")
+    return tree, version
+
+
+def check(repo: Path, request: Request, console: Console) -> int:
+    """Do what @request says; the exit status.  Raises Stop if it cannot be done."""
+    if request.static and request.arches:
+        raise Stop("--static runs nothing: leave --arch out")
+    tree, version = kernel_tree(request.tree)
+    for arch in request.arches:
+        run.config_for(repo, arch, False)
+    if request.html is not None and not request.html.absolute().parent.is_dir():
+        raise Stop(f"there is no directory {request.html.absolute().parent} for --html: make it")
+    static = read_source(tree, console)
+    runs: Dict[str, Runs] = {}
+    results = None if request.static else run.Results(repo, "check")
+    if results is not None:
+        try:
+            runs = run_suites(repo, request, console, results)
+        except Stop as err:
+            raise Stop(str(err).replace(str(results.temp), str(results.base))) from err
+        finally:
+            results.publish({"kernel": version, "check": str(tree)})
+    line = source.line_of(version)
+    known = {arch: known_defects(repo, line, arch) for arch in runs}
+    verdict = judge(static, runs, known)
+    table = rows(repo, static, runs)
+    value = summary(tree, version, static, runs, table, verdict)
+    print_static(console, static)
+    print_matrix(console, table)
+    for text in verdict.reasons:
+        console.line(text)
+    if verdict.look:
+        console.line("look at:")
+        for text in verdict.look:
+            console.line(f"  {text}")
+    console.line(console.paint(verdict.sentence, "32" if verdict.contract != NEITHER else "31;1"))
+    console.line(f"Linux {version}, {tree}: {len(static.sites)} calls in {clock(static.seconds)}"
+                 + (", by its source alone" if request.static else ""))
+    if results is not None:
+        console.line("logs: " + ", ".join(run.relative(results.final(arch)) for arch in runs))
+    if request.json == "-":
+        print(_json(value), file=sys.stdout, flush=True)
+    elif request.json is not None:
+        files.write_atomic(Path(request.json).absolute(), (_json(value) + "\n").encode())
+    if request.html is not None:
+        files.write_atomic(request.html.absolute(), page.render(value).encode())
+        console.line(f"page: {run.relative(request.html.absolute())}")
+    return HOLDS if verdict.contract != NEITHER else BROKEN
+
+
+def _json(value: Any) -> str:
+    import json  # pylint: disable=import-outside-toplevel
+    return json.dumps(value, indent=1, ensure_ascii=False)

@@ -1,0 +1,461 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the source says of callers: one small tree for each rule, and kernels that are in the cache."""
+
+import fnmatch
+import json
+import re
+import time
+import unittest
+from pathlib import Path
+from typing import Dict, List, Optional, Set
+from unittest import mock
+
+from locked_rmap import callers, check, kunit, page, report, source
+from locked_rmap.callers import FILE, LOCKED, UNKNOWN, UNLOCKED
+from locked_rmap.cparse import Source
+from locked_rmap.errors import Stop
+
+from .support import REPO, Case, kernel_tree, snapshot, write
+
+#: A walk with the rules of rmap.c, and what the small trees need of it.
+RMAP_C = """
+#include <linux/rmap.h>
+struct anon_vma *folio_lock_anon_vma_read(struct folio *folio, struct rmap_walk_control *rwc)
+{
+	unsigned long mapping;
+retry:
+	mapping = (unsigned long)READ_ONCE(folio->mapping);
+	if (down_read_trylock(&root->rwsem)) {
+		if (READ_ONCE(folio->mapping) != mapping)
+			goto retry;
+		return root;
+	}
+	down_read(&root->rwsem);
+	if (READ_ONCE(folio->mapping) != mapping)
+		goto retry;
+	return root;
+}
+
+static void rmap_walk_anon(struct folio *folio, struct rmap_walk_control *rwc, bool locked)
+{
+	rwc->anon_lock(folio, rwc);
+}
+
+void rmap_walk(struct folio *folio, struct rmap_walk_control *rwc)
+{
+	rmap_walk_anon(folio, rwc, false);
+}
+
+void locks_by_itself(struct folio *folio)
+{
+	folio_lock(folio);
+	rmap_walk(folio, &rwc);
+	folio_unlock(folio);
+}
+"""
+
+
+class TreeCase(Case):
+    """A small tree with one file more."""
+
+    def look(self, text: str, name: str = "drivers/misc/walker.c",
+             more: Optional[Dict[str, str]] = None) -> List[callers.Site]:
+        """The sites in a tree whose file @name holds @text."""
+        tree = kernel_tree(self.temp / "tree")
+        write(tree / "mm/rmap.c", RMAP_C)
+        write(tree / name, text)
+        for path, content in (more or {}).items():
+            write(tree / path, content)
+        world = callers.World(tree, self.console)
+        world.look()
+        return [site for site in world.sites() if site.function != "locks_by_itself"]
+
+    def one(self, text: str, name: str = "drivers/misc/walker.c", more: Optional[Dict[str, str]] = None) -> callers.Site:
+        """The only site of such a tree."""
+        sites = self.look(text, name, more)
+        self.assertEqual(len(sites), 1, sites)
+        return sites[0]
+
+    def body(self, text: str, more: Optional[Dict[str, str]] = None) -> callers.Site:
+        """The site in a function whose body is @text, with a folio that was looked up."""
+        return self.one("static void scan(unsigned long pfn)\n{\n\tstruct folio *folio = page_folio(pfn_to_page(pfn));\n"
+                        f"\tint ret;\n\n{text}\n}}\n", more=more)
+
+
+class OneFunctionTest(TreeCase):
+    """Rules that one function is enough for."""
+
+    def test_a_driver_that_takes_no_lock_is_found(self) -> None:
+        site = self.body("rmap_walk(folio, &rwc);")
+        self.assertEqual((site.status, site.file, site.line), (UNLOCKED, "drivers/misc/walker.c", 6))
+        self.assertIn("pfn_to_page", site.ways[0].evidence[0].text)
+
+    def test_a_file_with_any_name_is_found(self) -> None:
+        site = self.one("void f(unsigned long pfn) { rmap_walk(page_folio(pfn_to_page(pfn)), 0); }\n",
+                        "fs/x/kunit-page_test.c")
+        self.assertEqual((site.status, site.test), (UNLOCKED, False))
+
+    def test_a_lock_before_the_walk_is_seen(self) -> None:
+        site = self.body("folio_lock(folio);\nrmap_walk(folio, &rwc);\nfolio_unlock(folio);")
+        self.assertEqual((site.status, site.ways[0].evidence[0].text), (LOCKED, "folio_lock(folio);"))
+
+    def test_a_trylock_whose_failure_leaves_is_seen(self) -> None:
+        self.assertEqual(self.body("if (!folio_trylock(folio))\n\treturn;\nrmap_walk(folio, &rwc);").status, LOCKED)
+
+    def test_a_trylock_that_nobody_looks_at_is_no_lock(self) -> None:
+        site = self.body("folio_trylock(folio);\nrmap_walk(folio, &rwc);\nfolio_unlock(folio);")
+        self.assertEqual(site.status, UNLOCKED)
+
+    def test_a_trylock_the_wrong_way_round_is_no_lock(self) -> None:
+        self.assertEqual(self.body("if (folio_trylock(folio))\n\treturn;\nrmap_walk(folio, &rwc);").status, UNLOCKED)
+
+    def test_unlocked_before_the_walk_is_unlocked(self) -> None:
+        site = self.body("folio_lock(folio);\nfolio_unlock(folio);\nrmap_walk(folio, &rwc);")
+        self.assertEqual((site.status, site.ways[0].evidence[0].text), (UNLOCKED, "folio_unlock(folio);"))
+
+    def test_another_folios_lock_does_not_count(self) -> None:
+        site = self.body("struct folio *other = page_folio(pfn_to_page(pfn + 1));\nfolio_lock(other);\n"
+                         "rmap_walk(folio, &rwc);\nfolio_unlock(other);")
+        self.assertEqual(site.status, UNLOCKED)
+
+    def test_locked_unless_anonymous_is_unlocked(self) -> None:
+        site = self.body("bool need_lock = !folio_test_anon(folio) || folio_test_ksm(folio);\n"
+                         "if (need_lock && !folio_trylock(folio))\n\treturn;\nrmap_walk(folio, &rwc);\n"
+                         "if (need_lock)\n\tfolio_unlock(folio);")
+        self.assertEqual(site.status, UNLOCKED)
+        self.assertEqual({way.status for way in site.ways}, {LOCKED, UNLOCKED})
+        self.assertIn("skipped for an anonymous folio", str(site.ways[0].evidence))
+
+    def test_only_files_is_never_anonymous(self) -> None:
+        site = self.body("if (folio_test_anon(folio))\n\treturn;\nrmap_walk(folio, &rwc);")
+        self.assertEqual((site.status, site.ways[0].evidence[0].line), (FILE, 6))
+
+    def test_a_dax_folio_is_never_anonymous(self) -> None:
+        site = self.body("dax_entry_t cookie = dax_lock_folio(folio);\nif (!cookie)\n\treturn;\nrmap_walk(folio, &rwc);")
+        self.assertEqual(site.status, FILE)
+
+    def test_a_dax_lock_that_failed_says_nothing(self) -> None:
+        self.assertEqual(self.body("dax_lock_folio(folio);\nrmap_walk(folio, &rwc);").status, UNLOCKED)
+
+    def test_a_killable_lock_counts_if_its_result_does(self) -> None:
+        self.assertEqual(self.body("ret = folio_lock_killable(folio);\nif (ret < 0)\n\treturn;\n"
+                                   "rmap_walk(folio, &rwc);").status, LOCKED)
+        self.assertEqual(self.body("folio_lock_killable(folio);\nrmap_walk(folio, &rwc);").status, UNLOCKED)
+
+    def test_a_flag_remembers_the_lock(self) -> None:
+        text = ("bool locked = false;\nif (pfn & 1)\n\tlocked = folio_trylock(folio);\n%s\n\tgoto out;\n"
+                "rmap_walk(folio, &rwc);\nout:\nif (locked)\n\tfolio_unlock(folio);")
+        self.assertEqual(self.body(text % "if (!locked)").status, LOCKED)
+        self.assertEqual(self.body(text % "if (locked)").status, UNLOCKED)
+
+    def test_a_retry_that_comes_back_locked_is_followed(self) -> None:
+        site = self.one("""
+            void f(unsigned long pfn)
+            {
+                struct folio *folio = NULL;
+            retry:
+                if (!folio) {
+                    folio = page_folio(pfn_to_page(pfn));
+                    if (!folio_trylock(folio)) {
+                        folio_lock(folio);
+                        goto retry;
+                    }
+                }
+                rmap_walk(folio, 0);
+                folio_unlock(folio);
+            }""")
+        self.assertEqual(site.status, LOCKED)
+
+    def test_the_next_turn_of_a_loop_starts_unlocked(self) -> None:
+        text = ("\tunsigned long i;\n\tfor (i = 0; i < 9; i++) {\n\t\tfolio = page_folio(pfn_to_page(i));\n"
+                "\t\t%s\n\t\trmap_walk(folio, &rwc);\n\t\t%s\n\t}")
+        self.assertEqual(self.body(text % ("folio_lock(folio);", "folio_unlock(folio);")).status, LOCKED)
+        self.assertEqual(self.body(text % ("", "folio_lock(folio);")).status, UNLOCKED)
+
+    def test_who_unlocks_had_it_locked(self) -> None:
+        site = self.one("void f(struct list_head *list)\n{\n\tstruct folio *folio;\n\n"
+                        "\tlist_for_each_entry(folio, list, lru) {\n\t\trmap_walk(folio, 0);\n"
+                        "\t\tfolio_unlock(folio);\n\t}\n}\n")
+        self.assertEqual((site.status, site.ways[0].evidence[0].line), (LOCKED, 7))
+
+    def test_a_list_of_somebody_elses_cannot_be_told(self) -> None:
+        site = self.one("void f(struct list_head *list)\n{\n\tstruct folio *folio;\n\n"
+                        "\tlist_for_each_entry(folio, list, lru)\n\t\trmap_walk(folio, 0);\n}\n")
+        self.assertEqual(site.status, UNKNOWN)
+
+    def test_comments_strings_and_if_0_are_no_calls(self) -> None:
+        self.assertEqual(self.look('/* rmap_walk(folio, 0); */\nchar *s = "rmap_walk(folio, 0)";\n'
+                                   "#if 0\nvoid f(void) { rmap_walk(folio, 0); }\n#endif\n"), [])
+
+    def test_both_sides_of_an_ifdef_are_looked_at(self) -> None:
+        text = "#ifdef CONFIG_X\nfolio_lock(folio);\n#else\n%s;\n#endif\nrmap_walk(folio, &rwc);"
+        self.assertEqual(self.body(text % "folio_lock(folio)").status, LOCKED)
+        self.assertEqual(self.body(text % "ret = 0").status, UNLOCKED)
+
+    def test_a_macro_that_walks_is_followed(self) -> None:
+        site = self.one("#define walk_it(f) rmap_walk(f, &rwc)\n"
+                        "void f(unsigned long pfn)\n{\n\twalk_it(page_folio(pfn_to_page(pfn)));\n}\n")
+        self.assertEqual((site.status, [hop.function for hop in site.ways[0].hops]), (UNLOCKED, ["f", "walk_it"]))
+
+    def test_page_and_folio_are_the_same(self) -> None:
+        site = self.one("void f(unsigned long pfn)\n{\n\tstruct page *page = pfn_to_page(pfn);\n\n\tlock_page(page);\n"
+                        "\trmap_walk(page_folio(page), 0);\n}\n")
+        self.assertEqual(site.status, LOCKED)
+
+    def test_a_file_walk_without_a_folio_is_told_apart(self) -> None:
+        site = self.one("static void __rmap_walk_file(struct folio *folio, struct address_space *mapping) { }\n"
+                        "int wrprotect(struct address_space *mapping)\n{\n\t__rmap_walk_file(NULL, mapping);\n}\n")
+        self.assertEqual((site.status, "without a folio" in str(site.ways[0].evidence)), (FILE, True))
+
+
+class CallersTest(TreeCase):
+    """Rules that go through callers."""
+
+    LOOKUP = "\tstruct folio *folio = page_folio(pfn_to_page(pfn));\n"
+    REFERENCED = ("int referenced(struct folio *folio, int is_locked)\n{\n\tint we_locked = 0;\n\n"
+                  "\tif (!is_locked%s) {\n\t\twe_locked = folio_trylock(folio);\n\t\tif (!we_locked)\n"
+                  "\t\t\treturn 1;\n\t}\n\trmap_walk(folio, 0);\n\tif (we_locked)\n\t\tfolio_unlock(folio);\n"
+                  "\treturn 0;\n}\n")
+
+    def test_a_static_function_is_as_locked_as_its_callers(self) -> None:
+        helper = "static void help(struct folio *folio)\n{\n\trmap_walk(folio, 0);\n}\n"
+        good = f"void good(unsigned long pfn)\n{{\n{self.LOOKUP}\tfolio_lock(folio);\n\thelp(folio);\n}}\n"
+        bad = f"void bad(unsigned long pfn)\n{{\n{self.LOOKUP}\thelp(folio);\n}}\n"
+        self.assertEqual(self.one(helper + good).status, LOCKED)
+        site = self.one(helper + good + bad)
+        self.assertEqual(site.status, UNLOCKED)
+        self.assertEqual([way.hops[0].function for way in site.key_ways()], ["bad"])
+
+    def test_a_caller_in_another_file_is_found(self) -> None:
+        site = self.one("void help(struct folio *folio)\n{\n\trmap_walk(folio, 0);\n}\n", more={
+            "sound/other.c": f"void bad(unsigned long pfn)\n{{\n{self.LOOKUP}\thelp(folio);\n}}\n"})
+        self.assertEqual((site.status, site.ways[0].hops[0].file), (UNLOCKED, "sound/other.c"))
+
+    def test_a_static_namesake_is_somebody_else(self) -> None:
+        good = f"void good(unsigned long pfn)\n{{\n{self.LOOKUP}\tfolio_lock(folio);\n\thelp(folio);\n}}\n"
+        site = self.one("void help(struct folio *folio)\n{\n\trmap_walk(folio, 0);\n}\n" + good, more={
+            "sound/other.c": "static void help(struct folio *folio) { }\n"
+                             f"void bad(unsigned long pfn)\n{{\n{self.LOOKUP}\thelp(folio);\n}}\n"})
+        self.assertEqual(site.status, LOCKED)
+
+    def test_a_flag_says_whether_the_caller_locked(self) -> None:
+        user = ("void user(unsigned long pfn)\n{\n" + self.LOOKUP + "\treferenced(folio, 0);\n\tfolio_lock(folio);\n"
+                "\treferenced(folio, 1);\n}\n")
+        self.assertEqual(self.one(self.REFERENCED % "" + user).status, LOCKED)
+        site = self.one(self.REFERENCED % " && (!folio_test_anon(folio) || folio_test_ksm(folio))" + user)
+        self.assertEqual(site.status, UNLOCKED)
+        self.assertEqual({way.hops[0].line for way in site.key_ways()}, {18})
+
+    def test_a_flag_that_lies_is_found(self) -> None:
+        site = self.one(self.REFERENCED % "" + "void user(unsigned long pfn)\n{\n" + self.LOOKUP
+                        + "\treferenced(folio, 1);\n}\n")
+        self.assertEqual(site.status, UNLOCKED)
+
+    def test_a_callee_that_locks_and_one_that_unlocks_are_seen(self) -> None:
+        helpers = ("static bool get_locked_folio(struct folio *folio)\n{\n\treturn folio_trylock(folio);\n}\n"
+                   "static void put_unlock_folio(struct folio *folio)\n{\n\tfolio_unlock(folio);\n}\n")
+        text = "void f(unsigned long pfn)\n{\n" + self.LOOKUP + "\tif (!get_locked_folio(folio))\n\t\treturn;\n%s"
+        self.assertEqual(self.one(helpers + text % "\trmap_walk(folio, 0);\n\tput_unlock_folio(folio);\n}\n").status,
+                         LOCKED)
+        self.assertEqual(self.one(helpers + text % "\tput_unlock_folio(folio);\n\trmap_walk(folio, 0);\n}\n").status,
+                         UNLOCKED)
+
+    def test_an_assertion_speaks_where_callers_do_not(self) -> None:
+        helper = "void help(struct folio *folio)\n{\n%s\trmap_walk(folio, 0);\n}\n"
+        self.assertEqual(self.one(helper % "").status, UNKNOWN)
+        for line in ("VM_BUG_ON_FOLIO(!folio_test_locked(folio), folio);", "ASSERT(folio_test_locked(folio));",
+                     "if (WARN_ON_ONCE(!folio_test_locked(folio)))\n\treturn;"):
+            site = self.one(helper % f"\t{line}\n")
+            self.assertEqual((site.status, "asserted" in str(site.ways[0].evidence)), (LOCKED, True), line)
+
+    def test_an_assertion_does_not_excuse_a_caller(self) -> None:
+        site = self.one("static void help(struct folio *folio)\n{\n\tVM_WARN_ON_FOLIO(!folio_test_locked(folio), folio);\n"
+                        "\trmap_walk(folio, 0);\n}\nvoid bad(unsigned long pfn)\n{\n" + self.LOOKUP
+                        + "\tfolio_lock(folio);\n\tfolio_unlock(folio);\n\thelp(folio);\n}\n")
+        self.assertEqual(site.status, UNLOCKED)
+
+    def test_recursion_ends(self) -> None:
+        site = self.one("static void help(struct folio *folio, int n)\n{\n\tif (n)\n\t\thelp(folio, n - 1);\n"
+                        "\trmap_walk(folio, 0);\n}\nvoid f(unsigned long pfn)\n{\n" + self.LOOKUP
+                        + "\tfolio_lock(folio);\n\thelp(folio, 3);\n}\n")
+        self.assertEqual(site.status, LOCKED)
+
+    def test_a_pointer_cannot_be_told(self) -> None:
+        site = self.one("static void help(struct folio *folio)\n{\n\trmap_walk(folio, 0);\n}\n"
+                        "struct ops ops = { .walk = help };\n")
+        self.assertEqual((site.status, "pointer" in str(site.ways[0].evidence)), (UNKNOWN, True))
+
+    def test_a_pointer_to_the_walk_itself_cannot_be_told(self) -> None:
+        site = self.one("void f(struct folio *folio)\n{\n\tvoid (*walk)(struct folio *, void *) = rmap_walk;\n\n"
+                        "\twalk(folio, 0);\n}\n")
+        self.assertEqual((site.status, site.line), (UNKNOWN, 3))
+
+    def test_kunit_tests_are_not_judged(self) -> None:
+        site = self.one("void f(unsigned long pfn) { rmap_walk(page_folio(pfn_to_page(pfn)), 0); }\n"
+                        "kunit_test_suite(suite);\n", "mm/tests/x_kunit.c")
+        self.assertTrue(site.test)
+
+
+class ParseTest(unittest.TestCase):
+    """Reading C."""
+
+    def test_functions_of_all_kinds_are_found(self) -> None:
+        text = ("int a(void)\n{\n}\nstatic __always_inline struct x *\nb(int n) __acquires(l)\n{\n}\n"
+                "SYSCALL_DEFINE1(c, int, n)\n{\n}\nstruct d { int (*e)(void); };\nint f[] = { g(1) };\n"
+                "#define h(x) do { i(x); } while (0)\nint old(void);\n")
+        self.assertEqual([function.name for function in Source("x.c", text).functions], ["a", "b", "sys_c", "h"])
+
+    def test_lines_stay_in_place(self) -> None:
+        text = "/*\n * x\n */\n#define M(a) \\\n\ta\n#ifdef X\nint f(void)\n#else\nint f(int n)\n#endif\n{\n\tg();\n}\n"
+        function = Source("x.c", text).functions[0]
+        self.assertEqual((function.name, [node.line for node in function.graph if node.expr]), ("f", [12]))
+
+    def test_broken_code_ends_in_no_exception(self) -> None:
+        for text in ("int f(void) { if (", "int f(void) { a = ; b(c,); } }", "f( { )", "int f(void) { switch (x) {",
+                     "int f(void) { for (;;) } ", "#if\n#endif\n#else\n", "{}{}(", "int f(void) { goto ; case 1: }"):
+            for function in Source("x.c", text).functions:
+                self.assertGreater(len(function.graph), 1, text)
+
+
+class VerdictTest(Case):
+    """From what was found to a contract."""
+
+    @staticmethod
+    def site(status: str) -> callers.Site:
+        """A site."""
+        place = callers.Place("mm/x.c", 1, "x();", "says so")
+        way = callers.Way((callers.Hop("mm/x.c", 2, "walker", "rmap_walk"),), status, (place,))
+        return callers.Site("mm/x.c", 2, "walker", "rmap_walk", status, (way,), False)
+
+    def static(self, status: str, lock: Optional[bool], again: int) -> check.Static:
+        """What the source says: one site, a mover with or without a lock (None: no mover), revalidation."""
+        place = callers.Place("mm/y.c", 1, "y();", "moves")
+        movers = [] if lock is None else [check.Mover(place, "move", place if lock else None)]
+        return check.Static([self.site(status)], movers, [place] * again, 1.0)
+
+    @staticmethod
+    def outcome(failed: Set[str]) -> kunit.Outcome:
+        """What a guest's run came to."""
+        tests = {name: kunit.FAIL for name in failed}
+        tests["rmap.good"] = kunit.PASS
+        return kunit.Outcome(tests, {}, {}, [], 1.0, "")
+
+    def test_contracts(self) -> None:
+        for status, lock, again, contract in (
+                (LOCKED, False, 0, "locked"), (FILE, False, 0, "locked"), (LOCKED, None, 0, "locked"),
+                (LOCKED, True, 2, "locked"), (UNLOCKED, True, 2, "revalidate"), (UNLOCKED, False, 2, "neither"),
+                (UNLOCKED, True, 0, "neither"), (UNLOCKED, True, 1, "neither"), (UNLOCKED, None, 0, "neither"),
+                (UNKNOWN, False, 0, "neither"), (UNKNOWN, True, 2, "revalidate")):
+            verdict = check.judge(self.static(status, lock, again), {}, {})
+            self.assertEqual(verdict.contract, contract, (status, lock, again, verdict))
+            self.assertEqual(bool(verdict.reasons), contract == "neither")
+
+    def test_neither_says_where_to_look(self) -> None:
+        verdict = check.judge(self.static(UNLOCKED, False, 0), {}, {})
+        self.assertIn("mm/x.c:2: walker() calls rmap_walk(): unlocked", verdict.look[0])
+
+    def test_a_failing_test_overrules_the_source(self) -> None:
+        runs = {"um": {report.LOCKED: {"um": self.outcome({"rmap.bad"})},
+                       report.REVALIDATE: {"um": self.outcome({"rmap.bad"})}}}
+        static = self.static(LOCKED, False, 2)
+        self.assertEqual(check.judge(static, runs, {}).contract, "neither")
+        self.assertIn("rmap.bad", " ".join(check.judge(static, runs, {}).reasons))
+        self.assertEqual(check.judge(static, runs, {"um": ["rmap.bad"]}).contract, "locked")
+
+    def test_every_test_of_the_callers_suite_has_a_row(self) -> None:
+        names = re.findall(r"KUNIT_CASE\w*\((\w+)",
+                           (REPO / "mm/tests/rmap_callers_kunit.c").read_text(encoding="utf-8"))
+        globs = [glob for caller in check.CALLERS for glob in caller.tests]
+        lost = [name for name in names if not any(fnmatch.fnmatch(f"rmap_callers.{name}", glob) for glob in globs)]
+        self.assertEqual([name for name in lost if not name.startswith("write_to_")], [])
+
+    def test_the_page_stands_alone_and_escapes(self) -> None:
+        static = self.static(UNLOCKED, False, 0)
+        site = static.sites[0]._replace(function="<script>alert(1)</script>")
+        static = static._replace(sites=[site])
+        verdict = check.judge(static, {}, {})
+        value = check.summary(Path("/x/<tree>"), "6.12.1", static, {}, check.rows(REPO, static, {}), verdict)
+        text = page.render(value)
+        self.assertNotIn("<script", text)
+        self.assertIsNone(re.search(r"(?:src|href)=|url\(|@import|https?:", text))
+        for needed in ("<caption>", 'scope="col"', 'scope="row"', "prefers-color-scheme:dark", 'lang="en"'):
+            self.assertIn(needed, text)
+        self.assertEqual(json.loads(json.dumps(value))["contract"], "neither")
+
+
+class CommandTest(TreeCase):
+    """The verb, as users call it."""
+
+    def tree(self) -> Path:
+        """A tree that honours `locked`."""
+        tree = kernel_tree(self.temp / "user")
+        write(tree / "mm/rmap.c", RMAP_C)
+        return tree
+
+    def test_a_good_tree_is_0_and_stays_as_it_was(self) -> None:
+        tree = self.tree()
+        before = snapshot(tree)
+        answer = self.command(REPO, ["check", "--static", "--tree", str(tree), "--html", str(self.temp / "x.html")])
+        self.assertEqual(answer.returncode, 0, answer.stderr + answer.stdout)
+        self.assertIn("honours the contract 'locked'", answer.stdout)
+        self.assertEqual(snapshot(tree), before)
+        self.assertTrue((self.temp / "x.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>"))
+
+    def test_a_bad_tree_is_1_and_json_goes_to_stdout_alone(self) -> None:
+        tree = self.tree()
+        write(tree / "drivers/x.c", "void f(unsigned long pfn) { rmap_walk(page_folio(pfn_to_page(pfn)), 0); }\n")
+        write(tree / "mm/rmap.c", RMAP_C.replace("goto retry", "return NULL").replace("READ_ONCE(folio->mapping) !=", "1 !="))
+        answer = self.command(REPO, ["check", "--static", "--tree", str(tree), "--json", "-"])
+        self.assertEqual(answer.returncode, 1, answer.stderr)
+        value = json.loads(answer.stdout)
+        self.assertEqual((value["contract"], [site["function"] for site in value["sites"] if site["status"] == UNLOCKED]),
+                         ("neither", ["f"]))
+        self.assertIn("f()", value["look_at"][0])
+
+    def test_what_cannot_be_checked_is_one_line(self) -> None:
+        tree = self.tree()
+        for path, text, parts in (
+                ("mm/swap.c", "struct folio *f;\n<<<<<<< HEAD\n=======\n>>>>>>> x\n", ("mm/swap.c:2", "conflict")),
+                ("Makefile", "VERSION = 5\nPATCHLEVEL = 15\nSUBLEVEL = 1\nEXTRAVERSION =\n", ("5.15.1", "6.1")),
+                ("Makefile", "all:\n", ("not a kernel tree",))):
+            with self.subTest(parts):
+                write(tree / path, text)
+                self.assert_one_line(self.command(REPO, ["check", "--static", "--tree", str(tree)]), *parts)
+        self.assert_one_line(self.command(REPO, ["check", "--static", "--tree", str(self.temp / "none")]), "no directory")
+        self.assert_one_line(self.command(REPO, ["check", "--static"]), "--tree")
+
+    def test_an_unreadable_file_is_one_line(self) -> None:
+        tree = self.tree()
+        world = callers.World(tree, self.console)
+        with mock.patch.object(Path, "read_text", side_effect=PermissionError(13, "Permission denied")):
+            with self.assertRaisesRegex(Stop, "cannot be read"):
+                world.look()
+
+
+class KernelsTest(Case):
+    """Kernels whose answers are known, if they are in the cache."""
+
+    def known(self, line: str, unlocked: Set[str], apart: Set[str]) -> None:
+        """Compare: functions with an unlocked walk, and those that are told apart."""
+        found = sorted((source.cache_dir() / "source").glob(f"linux-{line}.*"))
+        if not found:
+            self.skipTest(f"no Linux {line} in the cache")
+        start = time.process_time()
+        static = check.read_source(found[-1], self.console)
+        # The machine may have other work: what counts is our own.
+        self.assertLess(time.process_time() - start, 60)
+        self.assertEqual({site.function for site in static.of(UNLOCKED)}, unlocked)
+        self.assertEqual({site.function for site in static.of(UNKNOWN)}, set())
+        ways = [way for site in static.sites for way in site.ways if way.status == FILE]
+        self.assertLessEqual(apart, {hop.function for way in ways for hop in way.hops})
+
+    def test_6_1(self) -> None:
+        self.known("6.1", {"folio_referenced", "page_idle_clear_pte_refs", "damon_pa_mkold", "damon_pa_young"},
+                   {"mf_generic_kill_procs"})
+
+    def test_6_12(self) -> None:
+        self.known("6.12", {"folio_referenced", "page_idle_clear_pte_refs", "damon_folio_mkold", "damon_folio_young",
+                            "collect_procs_anon"}, {"mf_generic_kill_procs"})
+
+    def test_7(self) -> None:
+        self.known("7", set(), {"mf_generic_kill_procs", "mapping_wrprotect_range"})
