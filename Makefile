@@ -5,7 +5,9 @@
 #            [TESTS=SUITE_GLOB] [REPEAT=N] [ARGS="more options of the command"]
 # make mutants [KERNEL=6.12] [ARCH=um|x86_64] [TESTS="NAME ..."]
 #            seeded defects: does a test catch each?
-# make test  the project's own tests
+# make selftests [KERNEL=6.12] [STAGE="stock locked"]
+#            the kernel's own user-space tests of userfaultfd, in a guest
+# make test  the project's own tests; make test-all those too that take long
 
 PYTHON ?= python3
 TOOL := $(PYTHON) tools/locked-rmap
@@ -20,7 +22,7 @@ run_args = $(call opt,KERNEL,--kernel) $(call opt,ARCH,--arch) \
 	$(call opt,CONTRACT,--contract) $(call opt,TREE,--tree) \
 	$(call arg,DEBUG,--debug) $(call opt,REPEAT,--repeat) $(ARGS) $(call arg,TESTS,'$(TESTS)')
 
-.PHONY: all run mutants test clean
+.PHONY: all run mutants selftests test test-all clean
 all: run
 
 run:
@@ -29,8 +31,15 @@ run:
 mutants:
 	@$(TOOL) mutants $(call opt,KERNEL,--kernel) $(call opt,ARCH,--arch) $(ARGS) $(call arg,TESTS,$(TESTS))
 
+selftests:
+	@$(TOOL) selftests $(call opt,KERNEL,--kernel) \
+		$(call arg,STAGE,$(foreach s,$(STAGE),--stage '$(s)')) $(ARGS)
+
 test:
 	@$(TOOL) test $(ARGS)
+
+test-all:
+	@$(TOOL) test --all $(ARGS)
 
 # The results only; the cache of kernels and builds lies outside of the
 # repository (see README.md).

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn, Optional, Sequence
 
-from . import mutants, report, run, source, worktree
+from . import check, mutants, report, run, selftests, source, worktree
 from .console import Console
 from .errors import COULD_NOT_RUN, Interrupted, Stop, one_line
 
@@ -76,8 +76,24 @@ def parser() -> argparse.ArgumentParser:
     verb.add_argument("--json", action="store_true", help="print JSON instead of the table; progress to stderr")
     verb.add_argument("names", nargs="*", metavar="NAME", help="only these defects (default: all)")
 
+    verb = verbs.add_parser("check", help="which contract does a tree honour, and who breaks it?")
+    verb.add_argument("--tree", type=Path, metavar="DIR", required=True, help="a kernel tree of yours; it is only read")
+    verb.add_argument("--static", action="store_true", help="look at its source only, build and run nothing")
+    verb.add_argument("--arch", action="append", default=[], metavar="ARCH",
+                      help=f"where the suites run, may be repeated: {', '.join(run.ARCHES)} (default um)")
+    verb.add_argument("--json", metavar="FILE", help="write all that was found as JSON; - for standard output")
+    verb.add_argument("--html", type=Path, metavar="FILE", help="write a page that can be sent around")
+    verb.add_argument("--timeout", type=_seconds, metavar="SECONDS",
+                      help="how long a guest may take for all tests")
+
+    verb = verbs.add_parser("selftests", help="the kernel's user-space tests of userfaultfd, stock beside patched")
+    verb.add_argument("--kernel", metavar="LINE", help="kernel line (default 6.12)")
+    verb.add_argument("--stage", action="append", default=[], metavar="NAME",
+                      help="a stage of the line's series, may be repeated (default: stock and the last)")
+
     verb = verbs.add_parser("test", help="the project's own tests")
-    verb.add_argument("checks", nargs="*", metavar="CHECK", help="only these (default: all but mutants)")
+    verb.add_argument("checks", nargs="*", metavar="CHECK", help="only these (default: those that --list does not call on request)")
+    verb.add_argument("--all", action="store_true", help="those too")
     verb.add_argument("--list", action="store_true", help="name the checks and end")
     return top
 
@@ -101,8 +117,14 @@ def dispatch(args: argparse.Namespace, console: Console) -> int:
         return mutants.mutants(REPO, mutants.Request(
             kernel=args.kernel, arch=args.arch, names=tuple(args.names), fresh=args.fresh,
             as_json=args.json), Console(sys.stderr) if args.json else console)
+    if args.verb == "check":
+        return check.check(REPO, check.Request(
+            tree=args.tree, static=args.static, arches=tuple(dict.fromkeys(args.arch)), json=args.json,
+            html=args.html, timeout=args.timeout), Console(sys.stderr) if args.json == "-" else console)
+    if args.verb == "selftests":
+        return selftests.selftests(REPO, selftests.Request(kernel=args.kernel, stages=tuple(args.stage)), console)
     from . import selfcheck  # pylint: disable=import-outside-toplevel
-    return selfcheck.test(REPO, args.checks, args.list, console)
+    return selfcheck.test(REPO, args.checks, args.all, args.list, console)
 
 
 def main(argv: Sequence[str]) -> int:

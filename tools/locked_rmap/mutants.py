@@ -756,9 +756,9 @@ def _move_notes(build: Path, old: bytes, new: bytes) -> None:
         link.symlink_to(target.replace(old.decode(), new.decode()))
 
 
-def results_dir(repo: Path) -> Path:
-    """Where logs, results and the state are kept."""
-    return repo / "build" / "results" / "mutants"
+def results_dir(repo: Path, line: str) -> Path:
+    """Where the logs, results and state of a kernel line are kept."""
+    return repo / "build" / "results" / ("mutants" if line == run.DEFAULT_LINE else f"mutants-{line}")
 
 
 def measure(site: run.Site, request: Request, console: Console) -> Score:
@@ -779,7 +779,7 @@ def measure(site: run.Site, request: Request, console: Console) -> Score:
         if same != mutant.name:
             raise Stop(f"mutants {same} and {mutant.name} are the same defect: remove one")
     also = sorted({path for mutant, _ in chosen for path in mutant.paths} | set(site.series.touched()))
-    logs = results_dir(site.repo)
+    logs = results_dir(site.repo, site.line)
     logs.mkdir(parents=True, exist_ok=True)
     state = State(logs / STATE)
     if request.fresh:
@@ -936,5 +936,5 @@ def mutants(repo: Path, request: Request, console: Console) -> int:
     else:
         print_table(console, score, not request.names and request.arch is None)
     console.line(console.paint(score.sentence, "32" if score.status == HOLDS else "31;1"))
-    console.line(f"logs: {run.relative(results_dir(repo))} (summary.json, and a directory for each defect)")
+    console.line(f"logs: {run.relative(results_dir(repo, site.line))} (summary.json, and a directory for each defect)")
     return score.status

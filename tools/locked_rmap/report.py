@@ -22,8 +22,18 @@ class Verdict(NamedTuple):
     sentence: str
 
 
+#: By stage, the tests that must fail there; a stage that is missing has no list.
+Defects = Mapping[str, Set[str]]
+
+
+def defects_name(contract: str, stage: str) -> str:
+    """The name of the list of tests that must fail at @stage under @contract."""
+    return ("shows-defect" + (f".{contract}" if contract != LOCKED else "")
+            + (f".at-{stage}" if stage != STOCK else ""))
+
+
 def read_defects(path: Path, arch: str) -> Optional[Set[str]]:
-    """The tests that must fail on stock, on @arch; None if there is no list.
+    """The tests that must fail, on @arch; None if there is no list.
 
     One `suite.test [ARCH]` a line, `#` starts a comment.
     """
@@ -43,11 +53,11 @@ def read_defects(path: Path, arch: str) -> Optional[Set[str]]:
     return found
 
 
-def must_fail(stage: str, last: str, contract: str, defects: Optional[Set[str]]) -> Optional[Set[str]]:
+def must_fail(stage: str, last: str, contract: str, defects: Defects) -> Optional[Set[str]]:
     """The tests that must fail on @stage, None if any may; @last is on trial."""
     if stage == last:
-        return (defects or set()) if contract == REVALIDATE and last == STOCK else set()
-    return defects if stage == STOCK else None
+        return defects.get(stage, set()) if contract == REVALIDATE and last == STOCK else set()
+    return defects.get(stage)
 
 
 def some(names: List[str], limit: int = 3) -> str:
@@ -56,14 +66,12 @@ def some(names: List[str], limit: int = 3) -> str:
     return ", ".join(names[:limit]) + (f" and {rest} more" if rest > 0 else "")
 
 
-def judge(outcomes: Mapping[str, Outcome], contract: str, defects: Optional[Set[str]],
-          filtered: bool) -> Verdict:
+def judge(outcomes: Mapping[str, Outcome], contract: str, defects: Defects, filtered: bool) -> Verdict:
     """Decide whether what was asked for holds.
 
     @outcomes: by stage, in the order of the series; the last one is on trial.
-    @defects: tests that must fail on stock: under `locked` where stock stands
-    beside a later stage, under `revalidate` on stock by itself; None if there
-    is no list.  @filtered: only some of the tests were run.
+    @defects: the tests that must fail on each of the others, and under `revalidate`
+    on stock by itself.  @filtered: only some of the tests were run.
     """
     last = list(outcomes)[-1]
     wrong: List[str] = []
@@ -83,24 +91,26 @@ def judge(outcomes: Mapping[str, Outcome], contract: str, defects: Optional[Set[
         count = sum(1 for splat in outcome.splats if not splat.expected)
         if count:
             wrong.append(f"{count} unexpected splat{'s' if count > 1 else ''} in the kernel log of {stage}")
-    shown = 0
-    if STOCK in outcomes and (last != STOCK or known):
-        stock = outcomes[STOCK].tests
-        failed = {name for name, status in stock.items() if status in (FAIL, CRASH)}
-        shown = len(failed)
-        if defects is None:
-            if not failed and not filtered and stock:
-                wrong.append("no test shows the defect: all pass on stock")
-        else:
-            silent = sorted(name for name in defects if stock.get(name) == PASS)
-            absent = sorted(name for name in defects if name not in stock) if not filtered and stock else []
-            surprise = sorted(failed - defects) if last != STOCK else []
-            if silent:
-                wrong.append(f"{len(silent)} tests that must show the defect pass on stock ({some(silent)})")
-            if absent:
-                wrong.append(f"{len(absent)} tests that must show the defect did not run on stock ({some(absent)})")
-            if surprise:
-                wrong.append(f"{len(surprise)} tests fail on stock that should not ({some(surprise)})")
+    shown: Dict[str, int] = {}
+    for stage, outcome in outcomes.items():
+        if stage == last and not known:
+            continue
+        failed = {name for name, status in outcome.tests.items() if status in (FAIL, CRASH)}
+        shown[stage] = len(failed)
+        if stage not in defects:
+            if stage == STOCK and not failed and not filtered and outcome.tests:
+                wrong.append(f"no test shows the defect: all pass on {stage}")
+            continue
+        wanted = defects[stage]
+        silent = sorted(name for name in wanted if outcome.tests.get(name) == PASS)
+        absent = sorted(name for name in wanted if name not in outcome.tests) if not filtered and outcome.tests else []
+        surprise = sorted(failed - wanted) if stage != last else []
+        if silent:
+            wrong.append(f"{len(silent)} tests that must show the defect pass on {stage} ({some(silent)})")
+        if absent:
+            wrong.append(f"{len(absent)} tests that must show the defect did not run on {stage} ({some(absent)})")
+        if surprise:
+            wrong.append(f"{len(surprise)} tests fail on {stage} that should not ({some(surprise)})")
     if wrong:
         return Verdict(BROKEN, f"The contract '{contract}' is not shown to hold on {last}: "
                                + "; ".join(wrong) + ".")
@@ -109,12 +119,13 @@ def judge(outcomes: Mapping[str, Outcome], contract: str, defects: Optional[Set[
     sentence = f"The contract '{contract}' holds on {last}: {passed} tests pass"
     if skipped:
         sentence += f", {skipped} skipped"
-    if known and shown:
-        sentence += f", {shown} fail as this line's known defects make them"
+    if known and shown.get(last):
+        sentence += f", {shown[last]} fail as this line's known defects make them"
     sentence += ", no unexpected splat"
-    if last != STOCK and STOCK in outcomes:
-        sentence += (f"; stock fails the {shown} that show the defect" if shown
-                     else "; none of these tests shows the defect on stock")
+    for stage, count in shown.items():
+        if stage != last:
+            sentence += (f"; {stage} fails the {count} that show the defect" if count
+                         else f"; none of these tests shows the defect on {stage}")
     return Verdict(HOLDS, sentence + ".")
 
 

@@ -213,19 +213,20 @@ def run(repo: Path, request: Request, console: Console) -> int:
     site = Site(repo, cache, console, request.kernel, request.tree)
     # Where the series has to bring the older contract, a stage of that name keeps it.
     brought = report.REVALIDATE in [stage.name for stage in site.series.stages]
+    default = [stage.name for stage in site.series.stages]
     if request.contract == report.REVALIDATE:
-        default = [series.STOCK, report.REVALIDATE] if brought else [series.STOCK]
-    else:
-        default = list(dict.fromkeys([series.STOCK, site.series.stages[-1].name]))
+        # Later ones keep the other one.
+        default = [name for name in default if name in (series.STOCK, report.REVALIDATE)]
     if request.coverage:
         default = default[-1:]
     asked = [site.series.stage(name) for name in request.stages or default]
     stages = [stage for stage in site.series.stages if stage in asked]
-    name = "shows-defect" + (".revalidate" if request.contract == report.REVALIDATE else "")
-    defects = report.read_defects(site.patches / name, request.arch)
-    if brought and [stage.name for stage in stages] == [series.STOCK]:
+    defects = {}
+    for stage in stages:
+        wanted = report.read_defects(site.patches / report.defects_name(request.contract, stage.name), request.arch)
         # On trial by itself, a stock that does not keep the contract has no excuse.
-        defects = None
+        if wanted is not None and not (brought and stage is stages[-1]):
+            defects[stage.name] = wanted
 
     if request.coverage and (len(stages) > 1 or request.repeat > 1):
         raise Stop("--coverage is for one run of one stage: leave --repeat out and give one --stage")

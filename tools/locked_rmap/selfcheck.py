@@ -6,6 +6,7 @@ in the order they run, the quick ones first.  Add a check by writing one more.
 """
 
 import contextlib
+import functools
 import os
 import re
 import shutil
@@ -15,7 +16,7 @@ import time
 from pathlib import Path
 from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Set
 
-from . import files, klog, kunit, mutants, packages, proc, report, run, series, source, worktree
+from . import files, klog, kunit, mutants, packages, proc, report, run, selftests, series, source, worktree
 from .console import Console, clock
 from .errors import BROKEN, HOLDS, Stop, one_line
 
@@ -23,6 +24,10 @@ from .errors import BROKEN, HOLDS, Stop, one_line
 #: them, and the commits in Fixes: tags cannot be looked up outside of git.
 CHECKPATCH = ("--strict", "--no-signoff", "--no-summary", "--terse", "--color=never",
               "--ignore", "UNKNOWN_COMMIT_ID")
+
+
+#: The kernel lines that have a series.
+LINES = ("6.12", "6.1")
 
 
 class Tally(NamedTuple):
@@ -41,19 +46,19 @@ def tally(results: Dict[str, str], skipped: int = 0) -> Tally:
 
 
 class Bench:
-    """What checks work with; the kernel tree is fetched when the first one asks."""
+    """What checks work with; a kernel tree is fetched when the first one asks."""
 
     def __init__(self, repo: Path, console: Console) -> None:
         self.repo = repo
         self.console = console
         self.results = repo / "build" / "results" / "test"
-        self._site: Optional[run.Site] = None
+        self._sites: Dict[str, run.Site] = {}
 
-    def site(self) -> run.Site:
-        """The default line."""
-        if self._site is None:
-            self._site = run.Site(self.repo, source.open_cache(), self.console, None, None)
-        return self._site
+    def site(self, line: str = run.DEFAULT_LINE) -> run.Site:
+        """A kernel line."""
+        if line not in self._sites:
+            self._sites[line] = run.Site(self.repo, source.open_cache(), self.console, line, None)
+        return self._sites[line]
 
     def place(self, name: str) -> Path:
         """An empty directory for the files of a check."""
@@ -63,9 +68,9 @@ class Bench:
         return place
 
     @contextlib.contextmanager
-    def tree(self) -> Iterator[run.Site]:
-        """The default line's work tree, held against other runs."""
-        site = self.site()
+    def tree(self, line: str = run.DEFAULT_LINE) -> Iterator[run.Site]:
+        """A line's work tree, held against other runs."""
+        site = self.site(line)
         with site.held():
             yield site
 
@@ -118,10 +123,15 @@ def check_style(bench: Bench) -> Tally:
     place = bench.place("style")
     results: Dict[str, str] = {}
     with bench.tree() as site:
-        jobs = [(name, [str(site.patches / name)]) for name in site.series.patches]
+        jobs = []
+        for line in LINES:
+            patches = bench.repo / "mm" / "patches" / f"linux-{line}"
+            jobs += [(f"{line}/{name}", [str(patches / name)]) for name in series.Series(patches).patches]
         for path in sorted((bench.repo / worktree.TESTS).rglob("*")):
             if path.suffix in (".c", ".h") or path.name in ("Kconfig", "Makefile"):
                 jobs.append((str(path.relative_to(bench.repo)), ["-f", str(path)]))
+        for path in sorted((bench.repo / "tools" / "guest").glob("*.c")):
+            jobs.append((str(path.relative_to(bench.repo)), ["-f", str(path)]))
         for name, arguments in jobs:
             log = place / f"{name.replace('/', '_')}.log"
             # In the work tree: it keeps notes in its directory, and pristine stays pristine.
@@ -134,20 +144,21 @@ def check_style(bench: Bench) -> Tally:
 
 
 def check_apply(bench: Bench) -> Tally:
-    """The series applies without fuzz to every point release that apt offers."""
-    site = bench.site()
+    """Each series applies without fuzz to every point release that apt offers."""
     store = source.Store(source.open_cache(), bench.console)
     results: Dict[str, str] = {}
-    known = source.offered(site.line)
-    if not known:
-        return Tally(0, 1, 0, [f"apt offers no linux-source-{site.line}"])
-    for package in known:
-        try:
-            origin = store.some_files(package, site.series.touched())
-            series.apply(site.series, site.series.patches, origin)
-            results[f"applies to {package.version}"] = ""
-        except Stop as err:
-            results[f"applies to {package.version}"] = str(err)
+    for line in LINES:
+        site = bench.site(line)
+        known = source.offered(line)
+        if not known:
+            results[f"linux-source-{line}"] = "apt offers none"
+        for package in known:
+            try:
+                origin = store.some_files(package, site.series.touched())
+                series.apply(site.series, site.series.patches, origin)
+                results[f"applies to {package.version}"] = ""
+            except Stop as err:
+                results[f"applies to {package.version}"] = str(err)
     return tally(results)
 
 
@@ -175,18 +186,21 @@ def _contract_broken(outcome: kunit.Outcome, known: Set[str]) -> str:
     return "" if kunit.PASS in outcome.tests.values() else "no test ran"
 
 
-def check_each(bench: Bench) -> Tally:
+def check_each(bench: Bench, name: str, line: str) -> Tally:
     """Each prefix of the series builds without warnings and honours a contract."""
     results: Dict[str, str] = {}
-    base = bench.place("each")
+    base = bench.place(name)
     config = run.config_for(bench.repo, "um", False)
-    with bench.tree() as site:
+    with bench.tree(line) as site:
         known = report.read_defects(site.patches / "shows-defect.revalidate", "um") or set()
+        # Where stock has no such contract, what shows that is to be expected until the stage of that name.
+        until = next((len(stage.patches) for stage in site.series.stages if stage.name == report.REVALIDATE),
+                     len(site.series.patches) + 1)
         touched = set(site.series.touched())
         build = site.work.build_dir(config.label, "each")
-        for count, name in enumerate(site.series.patches, 1):
-            results[f"builds and runs after {name}"] = _one_prefix(
-                bench, site, config, build, count, base / f"{count:02d}-um", touched, known)
+        for count, patch in enumerate(site.series.patches, 1):
+            results[f"builds and runs after {patch}"] = _one_prefix(
+                bench, site, config, build, count, base / f"{count:02d}-um", touched, known if count < until else set())
     return tally(results)
 
 
@@ -216,25 +230,25 @@ def _one_prefix(bench: Bench, site: run.Site, config: kunit.Config, build: Path,
         return str(err)
 
 
-def check_warnings(bench: Bench) -> Tally:
+def check_warnings(bench: Bench, name: str, line: str) -> Tally:
     """x86_64, W=1: no prefix of the series adds a warning to the files it touches.
 
     And none is in the suites, which are compiled with the whole series.
     """
     results: Dict[str, str] = {}
-    base = bench.place("warnings")
+    base = bench.place(name)
     config = run.config_for(bench.repo, "x86_64", False)
-    with bench.tree() as site:
+    with bench.tree(line) as site:
         touched = site.series.touched()
-        objects = [name[:-2] + ".o" for name in touched if name.endswith(".c")]
-        suites = [name for name in worktree.overlay(bench.repo) if name.endswith(".c")]
+        objects = [path[:-2] + ".o" for path in touched if path.endswith(".c")]
+        suites = [path for path in worktree.overlay(bench.repo) if path.endswith(".c")]
         build = site.work.build_dir(config.label, "w1")
         stock: Set[str] = set()
         for count in range(len(site.series.patches) + 1):
             log = base / f"{count:02d}-x86_64.log"
             if count == len(site.series.patches):
                 touched = touched + suites
-                objects = objects + [name[:-2] + ".o" for name in suites]
+                objects = objects + [path[:-2] + ".o" for path in suites]
             bench.console.begin(f"compiling {len(objects)} files for x86_64 with W=1, "
                                 f"patch {count} of {len(site.series.patches)}")
             why = _compile(site, config, build, count, objects, log, bench.console)
@@ -281,13 +295,15 @@ def _compile(site: run.Site, config: kunit.Config, build: Path, count: int, obje
     return ""
 
 
-def _suites(bench: Bench, name: str, arch: str, debug: bool, stage: str, contract: str) -> Tally:
+def check_suites(bench: Bench, name: str, line: str, arch: str, stage: str) -> Tally:
+    """The suites at one stage, under the contract that it honours; x86_64 checks its own locking."""
     place = bench.place(name)
-    config = run.config_for(bench.repo, arch, debug)
-    with bench.tree() as site:
-        wanted = site.series.stages[-1] if stage == "patched" else site.series.stage(stage)
+    config = run.config_for(bench.repo, arch, arch == "x86_64")
+    with bench.tree(line) as site:
+        wanted = site.series.stage(stage)
+        contract = report.LOCKED if stage == report.LOCKED else report.REVALIDATE
         known = set()
-        if contract == report.REVALIDATE:
+        if stage == series.STOCK:
             known = report.read_defects(site.patches / "shows-defect.revalidate", arch) or set()
         outcome = run.stage_outcome(site, config, wanted.name, wanted.patches, contract, "", None, place)
     results = {}
@@ -307,27 +323,12 @@ def _suites(bench: Bench, name: str, arch: str, debug: bool, stage: str, contrac
     return tally(results, sum(1 for status in outcome.tests.values() if status == kunit.SKIP))
 
 
-def check_suites_um(bench: Bench) -> Tally:
-    """The suites on UML, patched, contract locked."""
-    return _suites(bench, "suites-um", "um", False, "patched", report.LOCKED)
-
-
-def check_suites_stock(bench: Bench) -> Tally:
-    """The suites on UML, stock, contract revalidate."""
-    return _suites(bench, "suites-um-stock", "um", False, series.STOCK, report.REVALIDATE)
-
-
-def check_suites_x86_64(bench: Bench) -> Tally:
-    """The suites on x86_64 (TCG, 2 CPUs) with lock and VM debugging, patched."""
-    return _suites(bench, "suites-x86_64", "x86_64", True, "patched", report.LOCKED)
-
-
-def check_mutants(bench: Bench) -> Tally:
+def check_mutants(bench: Bench, name: str, line: str) -> Tally:
     """Every seeded defect is caught by the suites."""
-    done = mutants.State(mutants.results_dir(bench.repo) / mutants.STATE).whole
+    done = mutants.State(mutants.results_dir(bench.repo, line) / mutants.STATE).whole
     # Results of a run that was cut off count, those of a whole one are history.
-    score = mutants.measure(bench.site(), mutants.Request(fresh=done), bench.console)
-    files.write_json(bench.place("mutants") / "summary.json", score.value())
+    score = mutants.measure(bench.site(line), mutants.Request(fresh=done), bench.console)
+    files.write_json(bench.place(name) / "summary.json", score.value())
     results = {f"{arch}, unchanged": report.some(why) for arch, why in score.broken.items()}
     for mutant, result in score.results:
         results[f"{mutant.name} ({result.arch})"] = "" if result.caught_by else "no test catches it"
@@ -338,25 +339,62 @@ def check_mutants(bench: Bench) -> Tally:
         for mutant, result in score.results if result.caught_by and result.silent(mutant)])
 
 
+def check_selftests(bench: Bench, line: str) -> Tally:
+    """The kernel's user-space selftests of userfaultfd, stock beside patched."""
+    score = selftests.measure(bench.repo, selftests.Request(kernel=line), bench.console)
+    last = list(score.outcomes.values())[-1]
+    results = {"the verdict": "" if score.verdict.status == HOLDS else score.verdict.sentence}
+    passed = sum(1 for case in last.cases.values() if case.status == kunit.PASS)
+    skipped = sum(1 for case in last.cases.values() if case.status == kunit.SKIP)
+    found = tally(results, skipped)
+    return found._replace(passed=found.passed + passed)
+
+
+def _suites(name: str, line: str, arch: str, stage: str) -> Callable[[Bench], Tally]:
+    return functools.partial(check_suites, name=name, line=line, arch=arch, stage=stage)
+
+
 CHECKS: Dict[str, Callable[[Bench], Tally]] = {
     "unit": check_unit,
     "types": check_types,
     "style": check_style,
     "apply": check_apply,
-    "suites-um": check_suites_um,
-    "suites-um-stock": check_suites_stock,
-    "each": check_each,
-    "suites-x86_64": check_suites_x86_64,
-    "warnings": check_warnings,
-    "mutants": check_mutants,
+    "suites-um": _suites("suites-um", "6.12", "um", "locked"),
+    "suites-um-stock": _suites("suites-um-stock", "6.12", "um", "stock"),
+    "each": functools.partial(check_each, name="each", line="6.12"),
+    "suites-x86_64": _suites("suites-x86_64", "6.12", "x86_64", "locked"),
+    "warnings": functools.partial(check_warnings, name="warnings", line="6.12"),
+    "suites-6.1-um": _suites("suites-6.1-um", "6.1", "um", "locked"),
+    "suites-6.1-um-revalidate": _suites("suites-6.1-um-revalidate", "6.1", "um", "revalidate"),
+    "mutants": functools.partial(check_mutants, name="mutants", line="6.12"),
+    "suites-6.1-x86_64": _suites("suites-6.1-x86_64", "6.1", "x86_64", "locked"),
+    "suites-6.1-x86_64-revalidate": _suites("suites-6.1-x86_64-revalidate", "6.1", "x86_64", "revalidate"),
+    "each-6.1": functools.partial(check_each, name="each-6.1", line="6.1"),
+    "warnings-6.1": functools.partial(check_warnings, name="warnings-6.1", line="6.1"),
+    "mutants-6.1": functools.partial(check_mutants, name="mutants-6.1", line="6.1"),
+    "selftests": functools.partial(check_selftests, line="6.12"),
+    "selftests-6.1": functools.partial(check_selftests, line="6.1"),
 }
 
-#: Checks that only run when they are asked for by name: they take too long.
-ON_REQUEST = ("mutants",)
+#: Checks that only run when they are asked for, by name or with --all: together they
+#: take longer than one waits for.
+ON_REQUEST = ("suites-6.1-x86_64", "suites-6.1-x86_64-revalidate", "each-6.1", "warnings-6.1", "mutants-6.1",
+              "selftests", "selftests-6.1")
 
 
-def test(repo: Path, names: Sequence[str], only_list: bool, console: Console) -> int:
-    """Run the checks called @names (default: all but ON_REQUEST); the exit status.
+_WIDTH = max(len(name) for name in CHECKS)
+
+
+def _about(function: Callable[[Bench], Tally]) -> str:
+    """What a check is about."""
+    if isinstance(function, functools.partial):
+        words = [value for key, value in function.keywords.items() if key != "name"]
+        return f"{' '.join(words)}: {(function.func.__doc__ or '').splitlines()[0]}"
+    return (function.__doc__ or "").splitlines()[0]
+
+
+def test(repo: Path, names: Sequence[str], every: bool, only_list: bool, console: Console) -> int:
+    """Run the checks called @names (default: all but ON_REQUEST, with @every those too); the exit status.
 
     The last line printed is `N passed, N failed`.
     """
@@ -365,13 +403,13 @@ def test(repo: Path, names: Sequence[str], only_list: bool, console: Console) ->
             raise Stop(f"unknown check '{name}': there are {', '.join(CHECKS)}")
     if only_list:
         for name, function in CHECKS.items():
-            console.line(f"{name:<16} {(function.__doc__ or '').splitlines()[0]}")
+            console.line(f"{name:<{_WIDTH}} {_about(function)}{' (on request)' if name in ON_REQUEST else ''}")
         return HOLDS
     packages.need(console, [*packages.BUILD, *packages.ARCH["x86_64"], *packages.TEST])
     bench = Bench(repo, console)
     passed = failed = 0
     for name, function in CHECKS.items():
-        if name not in (names or set(CHECKS) - set(ON_REQUEST)):
+        if name not in (names or set(CHECKS) - (set() if every else set(ON_REQUEST))):
             continue
         started = time.monotonic()
         try:
@@ -383,7 +421,7 @@ def test(repo: Path, names: Sequence[str], only_list: bool, console: Console) ->
         failed += result.failed
         skipped = f", {result.skipped} skipped" if result.skipped else ""
         word = console.paint("FAILED", "31;1") if result.failed else console.paint("ok", "32")
-        console.line(f"{name:<16} {word}: {result.passed} passed, {result.failed} failed{skipped}, "
+        console.line(f"{name:<{_WIDTH}} {word}: {result.passed} passed, {result.failed} failed{skipped}, "
                      f"{clock(time.monotonic() - started)}")
         for text in result.told[:20]:
             console.line(f"    {one_line(text, 300)}")

@@ -150,7 +150,7 @@ class RunTest(CommandCase):
         self.assertEqual(list(self.summary()["stages"]), ["stock", "revalidate"])
         self.assertEqual(self.run_tree("--contract", "revalidate", "--stage", "stock").returncode, 1)
         self.assertEqual(self.run_tree().returncode, 0)
-        self.assertEqual(list(self.summary()["stages"]), ["stock", "locked"])
+        self.assertEqual(list(self.summary()["stages"]), ["stock", "revalidate", "locked"])
 
     def test_a_splat_fails_a_run_whose_tests_pass(self) -> None:
         self.mode("splat")

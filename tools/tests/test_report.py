@@ -27,7 +27,7 @@ class VerdictTest(Case):
     def judge(self, outcomes: Dict[str, Outcome], defects: Optional[Set[str]], contract: str = "locked",
               filtered: bool = False) -> report.Verdict:
         """The verdict on @outcomes."""
-        return report.judge(outcomes, contract, defects, filtered)
+        return report.judge(outcomes, contract, {} if defects is None else {"stock": defects}, filtered)
 
     def test_good_patched_and_defect_shown_on_stock_holds(self) -> None:
         verdict = self.judge({"stock": outcome(a="f", b="p", c="s"),
@@ -71,6 +71,22 @@ class VerdictTest(Case):
 
     def test_stock_alone_is_held_to_the_contract(self) -> None:
         self.assertEqual(self.judge({"stock": outcome(a="f", b="p")}, {"s.a"}).status, 1)
+
+    def test_a_stage_between_has_a_list_of_its_own(self) -> None:
+        outcomes = {"stock": outcome(a="f", b="f"), "revalidate": outcome(a="p", b="f"),
+                    "locked": outcome(a="p", b="p")}
+        good = {"stock": {"s.a", "s.b"}, "revalidate": {"s.b"}}
+        verdict = report.judge(outcomes, "locked", good, False)
+        self.assertEqual(verdict.status, 0, verdict.sentence)
+        self.assertIn("stock fails the 2 that show the defect; revalidate fails the 1 that", verdict.sentence)
+        verdict = report.judge(outcomes, "locked", {**good, "revalidate": {"s.a"}}, False)
+        self.assertEqual(verdict.status, 1)
+        self.assertIn("pass on revalidate (s.a)", verdict.sentence)
+        self.assertIn("fail on revalidate that should not (s.b)", verdict.sentence)
+        self.assertEqual([report.defects_name(contract, stage) for contract in ("locked", "revalidate")
+                          for stage in ("stock", "revalidate")],
+                         ["shows-defect", "shows-defect.at-revalidate", "shows-defect.revalidate",
+                          "shows-defect.revalidate.at-revalidate"])
 
     def test_revalidate_knows_the_defects_of_stock(self) -> None:
         known = {"s.a"}
