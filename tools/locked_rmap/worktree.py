@@ -281,6 +281,10 @@ class WorkTree:
                 changed.append(name)
             self._put(name, data, mtime)
             ledger[name] = (digest, mtime)
+        if any(Path(name).name.startswith("Kconfig") for name in changed):
+            # kunit.py keeps a .config that has all it asks for, and with that old defaults.
+            with contextlib.suppress(FileNotFoundError):
+                (build / ".config").unlink()
         # Before the build starts: an interrupted build has seen these times.
         files.write_json(ledger_path(build), ledger)
         return changed

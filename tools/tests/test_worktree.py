@@ -96,6 +96,15 @@ class InstallTest(TreeCase):
         self.work.install({**self.A, "mm/rmap.c": b"C\n"}, self.one)
         self.assertEqual(self.mtime("mm/tests/x.c"), kept)
 
+    def test_a_changed_kconfig_is_configured_anew(self) -> None:
+        config = write(self.one / ".config", "# CONFIG_MODULES is not set\n")
+        contents = {**self.A, "mm/tests/Kconfig": b"A\n"}
+        self.work.install(contents, self.one)
+        self.assertFalse(config.exists())
+        write(config, "CONFIG_MODULES=y\n")
+        self.work.install({**contents, "mm/rmap.c": b"B\n"}, self.one)
+        self.assertTrue(config.exists())
+
     def test_an_interrupted_install_is_finished_by_the_next(self) -> None:
         self.work.install(self.A, self.one)
         real = files.write_atomic
