@@ -231,7 +231,7 @@ def _one_prefix(bench: Bench, site: run.Site, config: kunit.Config, build: Path,
 
 
 def check_warnings(bench: Bench, name: str, line: str, arch: str = "x86_64") -> Tally:
-    """W=1: no prefix of the series adds a warning to the files it touches.
+    """W=1 C=1: no prefix of the series adds a warning to the files it touches.
 
     And none is in the suites, which are compiled with the whole series.
     """
@@ -250,7 +250,7 @@ def check_warnings(bench: Bench, name: str, line: str, arch: str = "x86_64") -> 
             if count == len(site.series.patches):
                 touched = touched + suites
                 objects = objects + [path[:-2] + ".o" for path in suites]
-            bench.console.begin(f"compiling {len(objects)} files for {arch} with W=1, "
+            bench.console.begin(f"compiling {len(objects)} files for {arch} with W=1 C=1, "
                                 f"patch {count} of {len(site.series.patches)}")
             why = _compile(site, config, build, count, objects, log, bench.console)
             warned = set(_warnings(log, set(touched))) if log.exists() else set()
@@ -263,7 +263,7 @@ def check_warnings(bench: Bench, name: str, line: str, arch: str = "x86_64") -> 
             new = sorted(warned - stock)
             if new and not why:
                 why = f"{len(new)} new warnings, first: {new[0]}"
-            results[f"W=1 after {site.series.patches[count - 1]}"] = why
+            results[f"W=1 C=1 after {site.series.patches[count - 1]}"] = why
     return tally(results)
 
 
@@ -282,7 +282,7 @@ def _compile(site: run.Site, config: kunit.Config, build: Path, count: int, obje
         with contextlib.suppress(FileNotFoundError):
             (build / name).unlink()
     # -k: a file that this configuration leaves out has no rule, the others count all the same.
-    status = proc.run(["make", f"O={build}", f"ARCH={config.arch}", f"CROSS_COMPILE={config.cross_compile}", "W=1", "-k",
+    status = proc.run(["make", f"O={build}", f"ARCH={config.arch}", f"CROSS_COMPILE={config.cross_compile}", "W=1", "C=1", "-k",
                        f"-j{len(os.sched_getaffinity(0))}", *objects], log,
                       cwd=site.work.tree, limit=1800, tick=console.tick)
     text = log.read_text(encoding="utf-8", errors="replace")
