@@ -57,6 +57,7 @@ def parser() -> argparse.ArgumentParser:
     verb.add_argument("--tree", type=Path, metavar="DIR", help="a kernel tree of yours; it is only read")
     verb.add_argument("--debug", action="store_true",
                       help="with DEBUG_VM, PROVE_LOCKING and DEBUG_ATOMIC_SLEEP")
+    verb.add_argument("--clang", action="store_true", help="build with clang and LLVM's tools, not with gcc")
     verb.add_argument("--kconfig_add", action="append", default=[], metavar="CONFIG_X=Y", type=_kconfig,
                       help="one more option for the kernel's configuration, may be repeated")
     verb.add_argument("--timeout", type=_seconds, metavar="SECONDS",
@@ -71,7 +72,7 @@ def parser() -> argparse.ArgumentParser:
     verb = verbs.add_parser("mutants", help="seeded defects against the suites")
     verb.add_argument("--kernel", metavar="LINE", help="kernel line (default 6.12)")
     verb.add_argument("--arch", help="only defects that can show on this one, and all of them there "
-                      f"({', '.join(run.ARCHES)}; default: the first one of each defect)")
+                      f"({', '.join(mutants.ARCHES)}; default: the first one of each defect)")
     verb.add_argument("--fresh", action="store_true", help="use no result of an earlier run")
     verb.add_argument("--json", action="store_true", help="print JSON instead of the table; progress to stderr")
     verb.add_argument("names", nargs="*", metavar="NAME", help="only these defects (default: all)")
@@ -110,7 +111,7 @@ def dispatch(args: argparse.Namespace, console: Console) -> int:
     if args.verb == "run":
         return run.run(REPO, run.Request(
             kernel=args.kernel, arch=args.arch, stages=tuple(args.stage), contract=args.contract,
-            tree=args.tree, debug=args.debug, kconfig_add=tuple(args.kconfig_add),
+            tree=args.tree, debug=args.debug, clang=args.clang, kconfig_add=tuple(args.kconfig_add),
             timeout=args.timeout, glob=args.glob, repeat=args.repeat,
             coverage=args.coverage), console)
     if args.verb == "mutants":

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
-from . import files, klog, proc
+from . import files, klog, packages, proc
 from .console import Console
 from .errors import Stop, one_line
 from .worktree import TESTS, WorkTree, mark_path
@@ -20,11 +20,13 @@ PASS, FAIL, SKIP, CRASH = "PASS", "FAIL", "SKIP", "CRASH"
 _WORST = {SKIP: 0, PASS: 1, CRASH: 2, FAIL: 3}
 
 #: Seconds that a guest may take for all tests, by architecture.
-TIMEOUT = {"um": 60, "x86_64": 120}
+TIMEOUT = {"um": 60, "x86_64": 120, "arm64": 240}
 #: Seconds that kunit.py gets on top to end by itself.
 SLACK = 30
 #: Seconds that a build may take before something must be wrong.
 BUILD_LIMIT = 3600
+#: The names of Debian's cross compilers, where a kernel for another machine is built on x86_64.
+CROSS_COMPILE = {"arm64": "aarch64-linux-gnu-"}
 
 
 class Config(NamedTuple):
@@ -37,14 +39,36 @@ class Config(NamedTuple):
     debug_config: Path
     #: For coverage on UML: the file with its options.
     coverage_config: Optional[Path] = None
+    #: Build with clang and LLVM's tools, not with gcc.
+    clang: bool = False
 
     @property
     def label(self) -> str:
         """Names the O= directories: um, x86_64-debug."""
         name = self.arch + ("-debug" if self.debug else "") + ("-coverage" if self.coverage_config else "")
+        if self.clang:
+            name += "-clang"
         if self.kconfig_add:
             name += "-" + hashlib.sha256("\n".join(self.kconfig_add).encode()).hexdigest()[:8]
         return name
+
+    def packages(self) -> List[str]:
+        """The Debian packages that it takes to build and run."""
+        found = [*packages.BUILD, *packages.ARCH[self.arch]]
+        if self.clang:
+            found += packages.CLANG
+        if self.cross_compile and not self.clang:
+            found += packages.CROSS[self.arch]
+        return found
+
+    @property
+    def cross_compile(self) -> str:
+        """What stands before the names of the compiler and its tools, if this machine is of another kind."""
+        return CROSS_COMPILE.get(self.arch, "") if os.uname().machine == "x86_64" else ""
+
+    def compiler(self) -> str:
+        """The command that compiles the kernel."""
+        return "clang" if self.clang else f"{self.cross_compile}gcc"
 
     def options(self, build: Path) -> List[str]:
         """kunit.py's options that `build` and `exec` have in common."""
@@ -56,6 +80,10 @@ class Config(NamedTuple):
             # libgcov has a function of the name of one of the kernel's.
             found.append("--make_options=KCFLAGS=-Dmangle_path=k_mangle_path")
         found += [f"--kconfig_add={entry}" for entry in self.kconfig_add]
+        if self.clang:
+            found.append("--make_options=LLVM=1")
+        elif self.cross_compile:
+            found.append(f"--cross_compile={self.cross_compile}")
         if self.arch != "um":
             found.append(f"--arch={self.arch}")
             if self.qemu_config is not None:
@@ -108,6 +136,8 @@ def build(work: WorkTree, where: Path, config: Config, what: str, log: Path, con
     compiler's first error in the line.
     """
     parts = [sys.executable, *config.options(where), *extra]
+    if config.compiler() != "gcc":
+        parts.append(proc.output([config.compiler(), "--version"]).stdout)
     for path in (config.debug_config if config.debug else None, config.qemu_config, config.coverage_config):
         parts.append(path.read_text(encoding="utf-8") if path is not None else "")
     command = [*kunit_py(work.tree), "build", *config.options(where),
@@ -168,6 +198,7 @@ def make(work: WorkTree, where: Path, label: str, commands: Sequence[Sequence[st
 
 def _fingerprint(work: WorkTree, where: Path, parts: Sequence[str]) -> str:
     """A digest of @parts and of all else that decides what a build in @where makes."""
+    # Whatever compiles the kernel, this compiles the programs that its build runs.
     every = [proc.output(["gcc", "--version"]).stdout, *parts]
     for name, entry in sorted(work.read_ledger(where).items()):
         every.append(f"{name} {entry[0]} {entry[1]}")

@@ -25,6 +25,8 @@ from . import files, klog, kunit, packages, proc, report, run, series, source, w
 from .console import Console, clock
 from .errors import BROKEN, HOLDS, Stop, one_line
 
+#: Where defects are tried.
+ARCHES = ("um", "x86_64")
 #: Seconds without a test result after which a guest has hung.  The tests' own
 #: waits end after 5 s, and what is being waited for is always some 10 ms away.
 QUIET = {"um": 10.0, "x86_64": 12.0}
@@ -111,8 +113,8 @@ def parse(name: str, text: str) -> Mutant:
         raise bad(number, f"Caught-by: '{CRASH}' must stand alone; name the test that the guest dies in")
     arches = tuple(field["Arch"].split())
     for arch in arches:
-        if arch not in run.ARCHES:
-            raise bad(number, f"Arch: '{arch}' is none of {', '.join(run.ARCHES)}")
+        if arch not in ARCHES:
+            raise bad(number, f"Arch: '{arch}' is none of {', '.join(ARCHES)}")
     for kind, words in (("Caught-by", caught_by), ("Arch", arches)):
         if len(set(words)) != len(words):
             raise bad(number, f"{kind}: an entry stands twice")
@@ -680,8 +682,8 @@ def choose(mutants: Sequence[Mutant], names: Sequence[str], arch: Optional[str])
             close = [other for other in known if name in other]
             raise Stop(f"there is no mutant {name}" + (f"; there is {report.some(close)}" if close else
                                                        ": they are in tools/mutants"))
-    if arch is not None and arch not in run.ARCHES:
-        raise Stop(f"unknown architecture '{arch}': give one of {', '.join(run.ARCHES)}")
+    if arch is not None and arch not in ARCHES:
+        raise Stop(f"unknown architecture '{arch}': give one of {', '.join(ARCHES)}")
     found = []
     for mutant in mutants:
         if names and mutant.name not in names:
@@ -693,7 +695,7 @@ def choose(mutants: Sequence[Mutant], names: Sequence[str], arch: Optional[str])
     if not found:
         raise Stop(f"no mutant can show on {arch}")
     # Neighbours that share a file need one compilation less.
-    return sorted(found, key=lambda entry: (run.ARCHES.index(entry[1]), entry[0].paths, entry[0].name))
+    return sorted(found, key=lambda entry: (ARCHES.index(entry[1]), entry[0].paths, entry[0].name))
 
 
 @contextlib.contextmanager
@@ -790,7 +792,7 @@ def measure(site: run.Site, request: Request, console: Console) -> Score:
     scores: List[Score] = []
     jobs: List[Callable[[Console], None]] = []
     with contextlib.ExitStack() as held:
-        for arch in run.ARCHES:
+        for arch in ARCHES:
             here = [mutant for mutant, where in chosen if where == arch]
             if not here:
                 continue

@@ -19,7 +19,12 @@ BUILD = ("gcc", "libc6-dev", "binutils", "make", "flex", "bison", "bc", "xz-util
 ARCH = {
     "um": (),
     "x86_64": ("libelf-dev", "libssl-dev", "qemu-system-x86"),
+    "arm64": ("libelf-dev", "libssl-dev", "qemu-system-arm", "gzip"),
 }
+#: To build for an architecture that the machine is not of.
+CROSS = {"arm64": ("gcc-aarch64-linux-gnu",)}
+#: For --clang.
+CLANG = ("clang", "lld", "llvm")
 #: For --tree.
 TREE = ("git",)
 #: The project's own tests.

@@ -12,7 +12,7 @@ from .console import Console
 from .errors import BROKEN, Stop
 
 DEFAULT_LINE = "6.12"
-ARCHES = ("um", "x86_64")
+ARCHES = ("um", "x86_64", "arm64")
 #: Seconds to wait for somebody else's run on the same tree.
 PATIENCE = 1800.0
 
@@ -26,6 +26,7 @@ class Request(NamedTuple):
     contract: str = report.LOCKED
     tree: Optional[Path] = None
     debug: bool = False
+    clang: bool = False
     kconfig_add: Sequence[str] = ()
     timeout: Optional[int] = None
     glob: str = ""
@@ -111,19 +112,21 @@ class Site:
 
 
 def config_for(repo: Path, arch: str, debug: bool, kconfig_add: Sequence[str] = (),
-               measured: bool = False) -> kunit.Config:
+               measured: bool = False, clang: bool = False) -> kunit.Config:
     """The build configuration for an architecture; Stop if it is unknown.
 
-    @measured: one that counts how often lines run.
+    @measured: one that counts how often lines run; @clang: not built with gcc.
     """
     if arch not in ARCHES:
         raise Stop(f"unknown architecture '{arch}': give one of {', '.join(ARCHES)}")
     if measured and arch != "um":
         raise Stop(f"--coverage is for um alone, not for {arch}: leave --arch out")
+    if measured and clang:
+        raise Stop("--coverage reads what gcc counts: leave --clang out")
     qemu = None if arch == "um" else repo / "tools" / "qemu_configs" / f"{arch}.py"
     return kunit.Config(arch, debug, tuple(kconfig_add), qemu,
                         repo / "tools" / "configs" / "debug.config",
-                        repo / "tools" / "configs" / "coverage.config" if measured else None)
+                        repo / "tools" / "configs" / "coverage.config" if measured else None, clang)
 
 
 def build_stage(site: Site, config: kunit.Config, stage: str, patches: List[str], results: Path) -> Path:
@@ -206,9 +209,8 @@ def run(repo: Path, request: Request, console: Console) -> int:
     """Do what @request says; the exit status.  Raises Stop if it cannot be done."""
     if request.kernel is not None:
         source.check_line(request.kernel)
-    config = config_for(repo, request.arch, request.debug, request.kconfig_add, request.coverage)
-    needed = [*packages.BUILD, *packages.ARCH[request.arch]]
-    packages.need(console, needed + list(packages.TREE if request.tree else ()))
+    config = config_for(repo, request.arch, request.debug, request.kconfig_add, request.coverage, request.clang)
+    packages.need(console, [*config.packages(), *(packages.TREE if request.tree else ())])
     cache = source.open_cache()
     site = Site(repo, cache, console, request.kernel, request.tree)
     # Where the series has to bring the older contract, a stage of that name keeps it.

@@ -230,14 +230,15 @@ def _one_prefix(bench: Bench, site: run.Site, config: kunit.Config, build: Path,
         return str(err)
 
 
-def check_warnings(bench: Bench, name: str, line: str) -> Tally:
-    """x86_64, W=1: no prefix of the series adds a warning to the files it touches.
+def check_warnings(bench: Bench, name: str, line: str, arch: str = "x86_64") -> Tally:
+    """W=1: no prefix of the series adds a warning to the files it touches.
 
     And none is in the suites, which are compiled with the whole series.
     """
     results: Dict[str, str] = {}
     base = bench.place(name)
-    config = run.config_for(bench.repo, "x86_64", False)
+    config = run.config_for(bench.repo, arch, False)
+    packages.need(bench.console, config.packages())
     with bench.tree(line) as site:
         touched = site.series.touched()
         objects = [path[:-2] + ".o" for path in touched if path.endswith(".c")]
@@ -245,11 +246,11 @@ def check_warnings(bench: Bench, name: str, line: str) -> Tally:
         build = site.work.build_dir(config.label, "w1")
         stock: Set[str] = set()
         for count in range(len(site.series.patches) + 1):
-            log = base / f"{count:02d}-x86_64.log"
+            log = base / f"{count:02d}-{arch}.log"
             if count == len(site.series.patches):
                 touched = touched + suites
                 objects = objects + [path[:-2] + ".o" for path in suites]
-            bench.console.begin(f"compiling {len(objects)} files for x86_64 with W=1, "
+            bench.console.begin(f"compiling {len(objects)} files for {arch} with W=1, "
                                 f"patch {count} of {len(site.series.patches)}")
             why = _compile(site, config, build, count, objects, log, bench.console)
             warned = set(_warnings(log, set(touched))) if log.exists() else set()
@@ -281,7 +282,7 @@ def _compile(site: run.Site, config: kunit.Config, build: Path, count: int, obje
         with contextlib.suppress(FileNotFoundError):
             (build / name).unlink()
     # -k: a file that this configuration leaves out has no rule, the others count all the same.
-    status = proc.run(["make", f"O={build}", "ARCH=x86_64", "W=1", "-k",
+    status = proc.run(["make", f"O={build}", f"ARCH={config.arch}", f"CROSS_COMPILE={config.cross_compile}", "W=1", "-k",
                        f"-j{len(os.sched_getaffinity(0))}", *objects], log,
                       cwd=site.work.tree, limit=1800, tick=console.tick)
     text = log.read_text(encoding="utf-8", errors="replace")
@@ -299,6 +300,7 @@ def check_suites(bench: Bench, name: str, line: str, arch: str, stage: str) -> T
     """The suites at one stage, under the contract that it honours; x86_64 checks its own locking."""
     place = bench.place(name)
     config = run.config_for(bench.repo, arch, arch == "x86_64")
+    packages.need(bench.console, config.packages())
     with bench.tree(line) as site:
         wanted = site.series.stage(stage)
         contract = report.LOCKED if stage == report.LOCKED else report.REVALIDATE
@@ -367,10 +369,14 @@ CHECKS: Dict[str, Callable[[Bench], Tally]] = {
     "suites-6.1-um": _suites("suites-6.1-um", "6.1", "um", "locked"),
     "suites-6.1-um-revalidate": _suites("suites-6.1-um-revalidate", "6.1", "um", "revalidate"),
     "mutants": functools.partial(check_mutants, name="mutants", line="6.12"),
+    "warnings-arm64": functools.partial(check_warnings, name="warnings-arm64", line="6.12", arch="arm64"),
+    "suites-arm64": _suites("suites-arm64", "6.12", "arm64", "locked"),
     "suites-6.1-x86_64": _suites("suites-6.1-x86_64", "6.1", "x86_64", "locked"),
     "suites-6.1-x86_64-revalidate": _suites("suites-6.1-x86_64-revalidate", "6.1", "x86_64", "revalidate"),
     "each-6.1": functools.partial(check_each, name="each-6.1", line="6.1"),
     "warnings-6.1": functools.partial(check_warnings, name="warnings-6.1", line="6.1"),
+    "warnings-6.1-arm64": functools.partial(check_warnings, name="warnings-6.1-arm64", line="6.1", arch="arm64"),
+    "suites-6.1-arm64": _suites("suites-6.1-arm64", "6.1", "arm64", "locked"),
     "mutants-6.1": functools.partial(check_mutants, name="mutants-6.1", line="6.1"),
     "selftests": functools.partial(check_selftests, line="6.12"),
     "selftests-6.1": functools.partial(check_selftests, line="6.1"),
@@ -378,8 +384,8 @@ CHECKS: Dict[str, Callable[[Bench], Tally]] = {
 
 #: Checks that only run when they are asked for, by name or with --all: together they
 #: take longer than one waits for.
-ON_REQUEST = ("suites-6.1-x86_64", "suites-6.1-x86_64-revalidate", "each-6.1", "warnings-6.1", "mutants-6.1",
-              "selftests", "selftests-6.1")
+ON_REQUEST = ("warnings-arm64", "suites-arm64", "suites-6.1-x86_64", "suites-6.1-x86_64-revalidate", "each-6.1",
+              "warnings-6.1", "warnings-6.1-arm64", "suites-6.1-arm64", "mutants-6.1", "selftests", "selftests-6.1")
 
 
 _WIDTH = max(len(name) for name in CHECKS)
