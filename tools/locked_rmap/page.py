@@ -61,7 +61,7 @@ def _cell(passed: int, failed: List[str], skipped: int, kind: str) -> str:
     if passed:
         return f'<td>{_mark("good", f"{passed} pass")}</td>'
     if skipped:
-        return f'<td>{_mark("none", f"{skipped} skipped")}</td>'
+        return f'<td>{_mark("warn", f"not seen, {skipped} skip")}</td>'
     return f'<td>{_mark("none", "no test")}</td>'
 
 
@@ -152,6 +152,11 @@ def render(value: Dict[str, Any]) -> str:
     good = value["contract"] != "neither"
     reasons = "".join(f"<p>{escape(text)}</p>" for text in value["reasons"])
     look = "".join(f"<li>{escape(text)}</li>" for text in value["look_at"])
+    aside = "".join(f"<p>{escape(text)}</p>" for text in value["aside"])
+    unseen = "".join(f"<li><strong>{escape(name)}</strong>: {escape(text)}</li>"
+                     for name, text in value["not_seen"].items())
+    if unseen:
+        aside += f'<p>Not seen at run time, the source alone speaks for them:</p><ul class="look">{unseen}</ul>'
     look = f'<h2>Where to look</h2><ul class="look">{look}</ul>' if look else ""
     return ('<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
             '<meta name="viewport" content="width=device-width,initial-scale=1">'
@@ -161,7 +166,7 @@ def render(value: Dict[str, Any]) -> str:
             f'<p class="dim">Linux {escape(value["kernel"])}, <code>{escape(os.path.basename(value["tree"]))}</code></p>'
             f'<div class="verdict {"good" if good else "bad"}"><strong>'
             f'{_mark("good" if good else "bad", value["contract"])}</strong>'
-            f'<p>{escape(value["verdict"])}</p>{reasons}</div>'
+            f'<p>{escape(value["verdict"])}</p>{reasons}{aside}</div>'
             f"{look}<h2>Callers and evidence</h2>{_matrix(value)}"
             f"<h2>The mover</h2>{_movers(value)}"
             f'<h2>Every call, and what shows it</h2>{"".join(_site(site, value["contract"]) for site in value["sites"])}'
