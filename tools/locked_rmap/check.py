@@ -278,7 +278,8 @@ def judge(static: Static, runs: Mapping[str, Runs], known: AbstractSet[str]) -> 
         wrong[contract] += _broken(arch, outcome, known)
         names = [name for name in failures(outcome) if name in known]
         if names:
-            aside.append(f"about neither contract: {report.some(names, 4)} fail{_s(names, 1)} under '{contract}' on {arch}")
+            aside.append(f"{report.some(names, 4)} fail{_s(names, 1)} under '{contract}' on {arch}, "
+                         "which is about neither contract")
     for contract in CONTRACTS:
         if not wrong[contract]:
             return Judgement(contract, _honours(contract, static), [], [], not_seen(static, runs, contract), aside)

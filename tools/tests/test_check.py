@@ -574,8 +574,8 @@ class CommandTest(TreeCase):
                 self.assertTrue((tree / ".git/rebase-merge").is_dir())
                 self.assertIn("<<<<<<< ", (tree / name).read_text(encoding="utf-8"))
                 before = snapshot(tree)
-                for arguments in (["--static"], []):
-                    answer = self.command(REPO, ["check", "--tree", str(tree), *arguments])
+                for words in ("--static", ""):
+                    answer = self.command(REPO, ["check", "--tree", str(tree), *words.split()])
                     self.assert_one_line(answer, f"{tree / name}:", "a conflict marker", "rebase")
                 self.assertEqual(snapshot(tree), before)
                 # Resolved and not yet continued, it is a tree like any other.
