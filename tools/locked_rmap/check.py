@@ -507,7 +507,8 @@ def print_matrix(console: Console, table: Sequence[Row]) -> None:
     heads = [f"{arch} {contract}" for arch in arches for contract in CONTRACTS]
     name = max(len(row.caller.name) for row in table)
     console.line()
-    console.line("  ".join([f"{'caller':<{name}}", f"{'source':<15}", *(f"{head:<{_RUN}}" for head in heads), "defects"]))
+    console.line("  ".join([f"{'caller':<{name}}", f"{'source':<15}",
+                            *(f"{head:<{_RUN}}" for head in heads), "defects"]))
     for row in table:
         cells = [f"{row.caller.name:<{name}}",
                  console.paint(f"{row.status or '-':<15}", _CELL.get(row.status, ""))]
@@ -516,7 +517,8 @@ def print_matrix(console: Console, table: Sequence[Row]) -> None:
                 passed, bad, skipped = row.tests.get(arch, {}).get(contract, (0, [], 0))
                 text = f"{len(bad)} FAIL" if bad else f"{passed} pass" if passed else \
                     f"not seen, {skipped} skip" if skipped else "-"
-                cells.append(console.paint(f"{text:<{_RUN}}", "31;1" if bad else "32" if passed else "33" if skipped else ""))
+                colour = "31;1" if bad else "32" if passed else "33" if skipped else ""
+                cells.append(console.paint(f"{text:<{_RUN}}", colour))
         console.line("  ".join([*cells, str(row.defects or "-")]).rstrip())
     console.line()
 

@@ -32,7 +32,8 @@ tbody th{font-weight:600;min-width:11rem}tbody th span{display:block;font-weight
 .bad .mark,.mark.bad{color:var(--bad);background:var(--bad-bg)}
 .warn .mark,.mark.warn{color:var(--warn);background:var(--warn-bg)}
 .none .mark,.mark.none{color:var(--none);background:var(--none-bg)}
-ul.look{overflow-wrap:anywhere;padding-left:1.2rem}details{border:1px solid var(--line);border-radius:.4rem;background:var(--card);margin:.4rem 0}
+ul.look{overflow-wrap:anywhere;padding-left:1.2rem}
+details{border:1px solid var(--line);border-radius:.4rem;background:var(--card);margin:.4rem 0}
 summary{cursor:pointer;padding:.45rem .8rem;overflow-wrap:anywhere}
 summary:focus-visible{outline:2px solid var(--link);outline-offset:2px;border-radius:.4rem}
 details.names{border:0;background:none;margin:.2rem 0 0;font-size:.85rem}
@@ -41,7 +42,8 @@ details>div{padding:.1rem .8rem .7rem}
 code{font:.87em/1.45 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;overflow-wrap:anywhere}
 .way{border-top:1px solid var(--line);padding:.5rem 0}.way:first-child{border-top:0}
 .chain{margin:.2rem 0}.evidence{margin:.2rem 0;padding-left:1.2rem}
-@media (max-width:40rem){th,td{padding:.4rem .5rem}thead th{white-space:normal}tbody th{min-width:7rem}tbody th span{display:none}
+@media (max-width:40rem){th,td{padding:.4rem .5rem}thead th{white-space:normal}
+tbody th{min-width:7rem}tbody th span{display:none}
 td .mark{white-space:normal;font-size:.82rem;border-radius:.6rem}main{padding:1rem .6rem 3rem}}
 @media print{details>div{display:block}body{background:#fff}}
 """
@@ -78,7 +80,7 @@ def _matrix(value: Mapping[str, Any]) -> str:
                 if (arch, contract) not in columns:
                     columns.append((arch, contract))
     # The contract that the tree honours first.
-    columns.sort(key=lambda column: column[1] != value["contract"])
+    columns.sort(key=lambda column: bool(column[1] != value["contract"]))
     heads = "".join(f'<th scope="col">run time: {escape(arch)}, {escape(contract)}</th>'
                     for arch, contract in columns) or '<th scope="col">run time</th>'
     lines = []

@@ -88,9 +88,11 @@ if "--list_tests" in sys.argv:
     print("rmap.one\nrmap_callers." + name)
     sys.exit(0)
 good = options["kernel_args"].endswith("=locked")
-first, second = "ok" if good else "not ok", {"skip": "ok 1 %s # SKIP no such thing here", "fail": "not ok 1 %s"}.get(mode, "ok 1 %s")
+first = "ok" if good else "not ok"
+second = {"skip": "ok 1 %s # SKIP no such thing here", "fail": "not ok 1 %s"}.get(mode, "ok 1 %s")
 with open(os.path.join(build, "test.log"), "w") as log:
-    log.write("KTAP version 1\n1..2\n    KTAP version 1\n    # Subtest: rmap\n    1..1\n    %s 1 one\n%s 1 rmap\n" % (first, first))
+    log.write("KTAP version 1\n1..2\n    KTAP version 1\n    # Subtest: rmap\n    1..1\n")
+    log.write("    %s 1 one\n%s 1 rmap\n" % (first, first))
     log.write("    KTAP version 1\n    # Subtest: rmap_callers\n    1..1\n")
     if mode == "dies":
         log.write("Kernel panic - not syncing: no more\n")
@@ -691,13 +693,34 @@ class KernelsTest(Case):
         ways = [way for site in static.sites for way in site.ways if way.status == FILE]
         self.assertLessEqual(apart, {hop.function for way in ways for hop in way.hops})
 
-    def test_6_1(self) -> None:
-        self.known("6.1", {"folio_referenced", "page_idle_clear_pte_refs", "damon_pa_mkold", "damon_pa_young"},
-                   {"mf_generic_kill_procs"})
-
-    def test_6_12(self) -> None:
-        self.known("6.12", {"folio_referenced", "page_idle_clear_pte_refs", "damon_folio_mkold", "damon_folio_young",
-                            "collect_procs_anon"}, {"mf_generic_kill_procs"})
-
+    # 6.12 and 6.1 at each stage: the check `check` of `locked-rmap test`.
     def test_7(self) -> None:
         self.known("7", set(), {"mf_generic_kill_procs", "mapping_wrprotect_range"})
+
+
+class CoccinelleTest(Case):
+    """The semantic patch finds what it can see in one function."""
+
+    def test_walks_of_an_unlocked_folio(self) -> None:
+        spatch = subprocess.run(["sh", "-c", "command -v spatch"], stdout=subprocess.DEVNULL, check=False)
+        if spatch.returncode != 0:
+            self.skipTest("coccinelle (spatch) is not installed")
+        head = "void f(unsigned long pfn)\n{\n\tstruct folio *folio = pfn_folio(pfn);\n\tbool need_lock;\n\n"
+        for body, found in (
+                ("\trmap_walk(folio, &rwc);\n", 1),
+                ("\tfolio_lock(folio);\n\trmap_walk(folio, &rwc);\n\tfolio_unlock(folio);\n", 0),
+                ("\tif (!folio_trylock(folio))\n\t\treturn;\n\trmap_walk(folio, &rwc);\n", 0),
+                ("\tneed_lock = !folio_test_anon(folio) || folio_test_ksm(folio);\n"
+                 "\tif (need_lock && !folio_trylock(folio))\n\t\treturn;\n\trmap_walk(folio, &rwc);\n", 1)):
+            with self.subTest(body):
+                path = write(self.temp / "x.c", f"{head}{body}}}\n")
+                self.assertEqual(self.warnings(path), found)
+
+    def warnings(self, path: Path) -> int:
+        """How many warnings there are about @path."""
+        answer = subprocess.run(
+            ["spatch", "-D", "report", "--very-quiet", "--no-includes", "--cocci-file",
+             str(REPO / "tools/coccinelle/rmap_walk_folio_lock.cocci"), str(path)],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120, check=False)
+        self.assertEqual(answer.returncode, 0, answer.stderr)
+        return len(re.findall(r"^.*: WARNING: ", answer.stdout, re.M))
