@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# make run   [KERNEL=6.12] [ARCH=um|x86_64] [STAGE="stock locked"]
+# make run   [KERNEL=6.12] [ARCH=um|x86_64|arm64] [STAGE="stock locked"]
 #            [CONTRACT=locked|revalidate] [TREE=DIR] [DEBUG=1]
 #            [TESTS=SUITE_GLOB] [REPEAT=N] [ARGS="more options of the command"]
 # make mutants [KERNEL=6.12] [ARCH=um|x86_64] [TESTS="NAME ..."]
 #            seeded defects: does a test catch each?
+# make check TREE=DIR [ARCH=um|x86_64|arm64] [STATIC=1] [HTML=FILE] [JSON=FILE]
+#            which contract does a tree of yours honour, and who breaks it?
 # make selftests [KERNEL=6.12] [STAGE="stock locked"]
 #            the kernel's own user-space tests of userfaultfd, in a guest
 # make test  the project's own tests; make test-all those too that take long
@@ -22,7 +24,7 @@ run_args = $(call opt,KERNEL,--kernel) $(call opt,ARCH,--arch) \
 	$(call opt,CONTRACT,--contract) $(call opt,TREE,--tree) \
 	$(call arg,DEBUG,--debug) $(call opt,REPEAT,--repeat) $(ARGS) $(call arg,TESTS,'$(TESTS)')
 
-.PHONY: all run mutants selftests test test-all clean
+.PHONY: all run mutants check selftests test test-all clean
 all: run
 
 run:
@@ -30,6 +32,10 @@ run:
 
 mutants:
 	@$(TOOL) mutants $(call opt,KERNEL,--kernel) $(call opt,ARCH,--arch) $(ARGS) $(call arg,TESTS,$(TESTS))
+
+check:
+	@$(TOOL) check $(call opt,TREE,--tree) $(call opt,ARCH,--arch) $(call arg,STATIC,--static) \
+		$(call opt,HTML,--html) $(call opt,JSON,--json) $(ARGS)
 
 selftests:
 	@$(TOOL) selftests $(call opt,KERNEL,--kernel) \

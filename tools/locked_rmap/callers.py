@@ -125,6 +125,24 @@ def worst(statuses: Iterable[str]) -> str:
     return UNKNOWN
 
 
+def read(tree: Path, name: str) -> str:
+    """A file of @tree; Stop if it may not be read."""
+    try:
+        return (tree / name).read_text(encoding="utf-8", errors="replace")
+    except PermissionError as err:
+        raise Stop(f"{tree / name} cannot be read: make the tree readable, then run again") from err
+
+
+def no_conflict(tree: Path, name: str) -> None:
+    """Stop if a merge or rebase has left a conflict marker in a file of @tree; a file that is not there has none."""
+    if (tree / name).is_file():
+        text = read(tree, name)
+        found = _CONFLICT.search(text)
+        if found is not None:
+            line = text[:found.start()].count("\n") + 1
+            raise Stop(f"{tree / name}:{line}: a conflict marker: finish the merge or rebase, then run again")
+
+
 class World:
     """A kernel tree, read as far as needed."""
 
@@ -133,6 +151,7 @@ class World:
         self.console = console
         self._sources: Dict[str, Source] = {}
         self._candidates: List[str] = []
+        self._kbuild: List[str] = []
         self._files: Dict[str, List[str]] = {}
         self._index: Optional[Dict[str, str]] = None
         self._flows: Dict[Tuple[str, str, int, str], Flow] = {}
@@ -148,11 +167,8 @@ class World:
         """Find the files that can matter: those that know of pages or folios, or walk."""
         names = "|".join(ROOTS)
         self._candidates = self._grep(["-lE", "-e", rf"struct (folio|page)\b|folio_|page_|\b({names})\b"], self._list())
-        for name in self._grep_files(["-lE", "-e", "^(<<<<<<<|>>>>>>>)( |$)"]):
-            found = _CONFLICT.search(self._read(name))
-            if found is not None:
-                line = self._read(name)[:found.start()].count("\n") + 1
-                raise Stop(f"{self.tree / name}:{line}: a conflict marker: finish the merge or rebase, then run again")
+        for name in self._grep(["-lE", "-e", "^(<<<<<<<|>>>>>>>)( |$)"], [*self._candidates, *self._kbuild]):
+            no_conflict(self.tree, name)
         self._find(list(ROOTS))
 
     def _list(self) -> List[str]:
@@ -172,6 +188,8 @@ class World:
                     path = os.path.normpath(os.path.join(inside, name))
                     if not name.endswith(".h") or self._has_code(path):
                         found.append(path)
+                elif name.startswith(("Kconfig", "Makefile", "Kbuild")):
+                    self._kbuild.append(os.path.normpath(os.path.join(inside, name)))
             self.console.tick(f"{len(found)} files")
         return sorted(found)
 
@@ -218,20 +236,13 @@ class World:
                     self._files[name].append(path)
 
     def _read(self, name: str) -> str:
-        try:
-            return (self.tree / name).read_text(encoding="utf-8", errors="replace")
-        except PermissionError as err:
-            raise Stop(f"{self.tree / name} cannot be read: make the tree readable, then run again") from err
+        return read(self.tree, name)
 
     def source(self, name: str) -> Source:
         """A file, parsed."""
         if name not in self._sources:
-            text = self._read(name)
-            found = _CONFLICT.search(text)
-            if found is not None:
-                line = text[:found.start()].count("\n") + 1
-                raise Stop(f"{self.tree / name}:{line}: a conflict marker: finish the merge or rebase, then run again")
-            self._sources[name] = Source(name, text)
+            no_conflict(self.tree, name)
+            self._sources[name] = Source(name, self._read(name))
         return self._sources[name]
 
     def is_test(self, name: str) -> bool:

@@ -6,7 +6,7 @@ import re
 import sys
 import time
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import AbstractSet, Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 from . import callers, files, kunit, mutants, packages, page, report, run, series, source
 from .callers import FILE, LOCKED, UNKNOWN, UNLOCKED, Place, Site, Way, World
@@ -19,6 +19,8 @@ from .report import REVALIDATE
 OLDEST = (6, 1)
 NEITHER = "neither"
 CONTRACTS = (report.LOCKED, REVALIDATE)
+#: The test that fails where there is no UFFDIO_MOVE.
+OFFERED = "userfaultfd_move.ioctl_is_offered"
 
 
 class Caller(NamedTuple):
@@ -100,6 +102,10 @@ class Judgement(NamedTuple):
     sentence: str
     reasons: List[str]
     look: List[str]
+    #: Callers in this tree of which no test ran under @contract, and why; only if the suites were run.
+    not_seen: Dict[str, str]
+    #: What fails and is about neither contract.
+    aside: List[str]
 
 
 Runs = Dict[str, Dict[str, kunit.Outcome]]
@@ -226,10 +232,14 @@ def failures(outcome: kunit.Outcome) -> List[str]:
     return sorted(name for name, status in outcome.tests.items() if status in (kunit.FAIL, kunit.CRASH))
 
 
-def known_defects(repo: Path, line: str, arch: str) -> List[str]:
-    """Tests that fail for defects which have nothing to do with either contract, on this line."""
-    path = repo / "mm" / "patches" / f"linux-{line}" / "shows-defect.revalidate"
-    return sorted(report.read_defects(path, arch) or ())
+def known_defects(repo: Path, static: Static) -> Set[str]:
+    """Tests that fail for defects of UFFDIO_MOVE, or for want of it: what they say is not about a contract."""
+    found: Set[str] = set()
+    for path in sorted((repo / "mm" / "patches").glob("linux-*/shows-defect.revalidate")):
+        for arch in run.ARCHES:
+            # The other suites are about the contracts and nothing else.
+            found |= {name for name in report.read_defects(path, arch) or () if name.startswith("userfaultfd_move.")}
+    return found - {OFFERED} if static.movers else found
 
 
 # The verdict
@@ -243,19 +253,18 @@ def _names(sites: Sequence[Site]) -> str:
     return report.some(list(dict.fromkeys(found)), 6)
 
 
-def judge(static: Static, runs: Mapping[str, Runs], known: Mapping[str, Sequence[str]]) -> Judgement:
+def judge(static: Static, runs: Mapping[str, Runs], known: AbstractSet[str]) -> Judgement:
     """Which contract the tree honours.
 
     @runs: by architecture and contract; empty if the suites were not run.
-    @known: by architecture, tests whose failure is not about a contract.
+    @known: tests whose failure is not about a contract.
     """
     bad, unsure = static.of(UNLOCKED), static.of(UNKNOWN)
     wrong: Dict[str, List[str]] = {report.LOCKED: [], REVALIDATE: []}
-    look: List[str] = []
     if bad:
-        wrong[report.LOCKED].append(f"{len(bad)} calls walk an unlocked folio, in {_names(bad)}")
+        wrong[report.LOCKED].append(f"{len(bad)} call{_s(bad)} walk{_s(bad, 1)} an unlocked folio, in {_names(bad)}")
     if unsure:
-        wrong[report.LOCKED].append(f"of {len(unsure)} calls it cannot be told, in {_names(unsure)}")
+        wrong[report.LOCKED].append(f"of {len(unsure)} call{_s(unsure)} it cannot be told, in {_names(unsure)}")
     bare = [mover for mover in static.movers if mover.lock is None]
     if len(static.looks_again) < 2:
         wrong[REVALIDATE].append("folio_lock_anon_vma_read() does not look at folio->mapping again"
@@ -263,51 +272,122 @@ def judge(static: Static, runs: Mapping[str, Runs], known: Mapping[str, Sequence
                                  "folio_lock_anon_vma_read() looks at folio->mapping again on one way only")
     if bare:
         wrong[REVALIDATE].append(f"{bare[0].function}() moves a folio without the anon_vma's lock")
-    for arch, by_contract in runs.items():
-        for contract, outcomes in by_contract.items():
-            for outcome in outcomes.values():
-                failed = [name for name in failures(outcome) if name not in known.get(arch, ())]
-                if outcome.died:
-                    wrong[contract].append(f"the guest ({arch}) did not get to the end: {outcome.died}")
-                if failed:
-                    wrong[contract].append(f"{len(failed)} tests fail on {arch} ({report.some(failed)})")
-                splats = sum(not splat.expected for splat in outcome.splats)
-                if splats:
-                    wrong[contract].append(f"{splats} unexpected splats on {arch}")
+    by_source = [contract for contract in CONTRACTS if not wrong[contract]]
+    aside: List[str] = []
+    for arch, contract, outcome in _each(runs):
+        wrong[contract] += _broken(arch, outcome, known)
+        names = [name for name in failures(outcome) if name in known]
+        if names:
+            aside.append(f"{report.some(names, 4)} fail{_s(names, 1)} under '{contract}' on {arch}, "
+                         "which is about neither contract")
     for contract in CONTRACTS:
         if not wrong[contract]:
-            sentence = f"This tree honours the contract '{contract}'"
-            if contract == report.LOCKED:
-                sentence += ": every walk of an anonymous folio runs with the folio locked"
-                if not static.movers:
-                    sentence += "; it has no UFFDIO_MOVE yet that could rely on it"
-                elif len(bare) < len(static.movers):
-                    sentence += "; UFFDIO_MOVE takes the anon_vma's lock, which it need not do any more"
-            else:
-                sentence += (f": {len(bad)} calls walk an unlocked folio ({_names(bad)}), "
-                             "folio_lock_anon_vma_read() revalidates, and UFFDIO_MOVE holds the anon_vma's lock"
-                             if static.movers else
-                             ": walks of an unlocked folio revalidate, and it has no UFFDIO_MOVE")
-            return Judgement(contract, sentence + ".", [], [])
+            return Judgement(contract, _honours(contract, static), [], [], not_seen(static, runs, contract), aside)
+    look: List[str] = []
     for site in [*bad, *unsure]:
         for way in site.key_ways()[:3]:
             look.append(f"{site.file}:{site.line}: {says(site)}: {site.status}; {why(way)}")
+    for arch, contract, outcome in _each(runs):
+        # Where the source speaks for one contract, what fails under the other is how it should be.
+        if contract in (by_source or CONTRACTS):
+            look += _look_at(static, arch, contract, outcome, known)
+    reasons = [f"not '{contract}': " + "; ".join(wrong[contract]) for contract in CONTRACTS]
+    sentence = "This tree honours neither contract"
+    if by_source:
+        sentence += f": by its source it is '{by_source[0]}', but {_broken_first(runs, by_source[0], known)}"
+    elif bare and bad:
+        sentence += f": {bare[0].function}() relies on the folio lock, and {_names(bad)} walk{_s(bad, 1)} without it"
+    elif bad and not static.movers:
+        sentence += f": {_names(bad)} walk{_s(bad, 1)} unlocked and nothing revalidates" \
+                    "; without UFFDIO_MOVE nothing comes of it, UFFDIO_MOVE must not be added as it is"
+    return Judgement(NEITHER, sentence + ".", reasons, look, {}, aside)
+
+
+def _s(what: Sequence[object], one: int = 0) -> str:
+    """The s of a plural noun; with @one that of a verb."""
+    return "s" * ((len(what) == 1) == bool(one))
+
+
+def _each(runs: Mapping[str, Runs]) -> Iterator[Tuple[str, str, kunit.Outcome]]:
     for arch, by_contract in runs.items():
         for contract, outcomes in by_contract.items():
             for outcome in outcomes.values():
-                for name in [name for name in failures(outcome) if name not in known.get(arch, ())][:8]:
-                    note = " ".join(outcome.notes.get(name, [])) or "see the kernel log"
-                    look.append(f"{name} fails under '{contract}' on {arch} ({caller_of(name)}): "
-                                f"{one_line(note, 160)}")
-    reasons = [f"not '{contract}': " + "; ".join(wrong[contract]) for contract in CONTRACTS]
-    sentence = "This tree honours neither contract"
-    if bare and bad:
-        sentence += f": {bare[0].function}() relies on the folio lock, and {_names(bad)} walk{'s' * (len(bad) == 1)} " \
-                    "without it"
-    elif bad and not static.movers:
-        sentence += f": {_names(bad)} walk{'s' * (len(bad) == 1)} unlocked and nothing revalidates" \
-                    "; without UFFDIO_MOVE nothing comes of it, UFFDIO_MOVE must not be added as it is"
-    return Judgement(NEITHER, sentence + ".", reasons, look)
+                yield arch, contract, outcome
+
+
+def _broken(arch: str, outcome: kunit.Outcome, known: AbstractSet[str]) -> List[str]:
+    """What speaks against a contract in a run under it."""
+    found = []
+    failed = [name for name in failures(outcome) if name not in known]
+    splats = sum(not splat.expected for splat in outcome.splats)
+    if outcome.died:
+        found.append(f"the guest ({arch}) did not get to the end: {outcome.died}")
+    if failed:
+        found.append(f"{len(failed)} test{_s(failed)} fail{_s(failed, 1)} on {arch} ({report.some(failed)})")
+    if splats:
+        found.append(f"{splats} unexpected splat{'s' * (splats > 1)} on {arch}")
+    if not found and kunit.PASS not in outcome.tests.values():
+        found.append(f"no test ran on {arch}")
+    return found
+
+
+def _broken_first(runs: Mapping[str, Runs], contract: str, known: AbstractSet[str]) -> str:
+    return next(why[0] for arch, each, outcome in _each(runs) if each == contract
+                for why in [_broken(arch, outcome, known)] if why)
+
+
+def _honours(contract: str, static: Static) -> str:
+    bad = static.of(UNLOCKED)
+    sentence = f"This tree honours the contract '{contract}'"
+    if contract == report.LOCKED:
+        sentence += ": every walk of an anonymous folio runs with the folio locked"
+        if not static.movers:
+            sentence += "; it has no UFFDIO_MOVE yet that could rely on it"
+        elif any(mover.lock is not None for mover in static.movers):
+            sentence += "; UFFDIO_MOVE takes the anon_vma's lock, which it need not do any more"
+    elif static.movers:
+        sentence += (f": {len(bad)} call{_s(bad)} walk{_s(bad, 1)} an unlocked folio ({_names(bad)}), "
+                     "folio_lock_anon_vma_read() revalidates, and UFFDIO_MOVE holds the anon_vma's lock")
+    else:
+        sentence += ": walks of an unlocked folio revalidate, and it has no UFFDIO_MOVE"
+    return sentence + "."
+
+
+def _look_at(static: Static, arch: str, contract: str, outcome: kunit.Outcome,
+             known: AbstractSet[str]) -> List[str]:
+    """Where to look for what a run under @contract brought to light."""
+    look = []
+    failed = [name for name in failures(outcome) if name not in known]
+    for name in failed[:8]:
+        note = " ".join(outcome.notes.get(name, [])) or "see kernel.log"
+        row = caller_of(name)
+        calls = [f"{site.file}:{site.line}" for site in static.sites if not site.test and row_of(site) == row]
+        where = f", who walks at {report.some(calls, 2)}" if calls else ""
+        look.append(f"{name} fails under '{contract}' on {arch} ({row}{where}): {one_line(note, 160)}")
+    if len(failed) > 8:
+        look.append(f"and {len(failed) - 8} more tests under '{contract}' on {arch}: see kunit.log")
+    for splat in [splat for splat in outcome.splats if not splat.expected][:3]:
+        look.append(f"kernel.log:{splat.number} under '{contract}' on {arch}: {one_line(splat.title, 160)}")
+    return look
+
+
+def not_seen(static: Static, runs: Mapping[str, Runs], contract: str) -> Dict[str, str]:
+    """Callers in the tree of which no test ran under @contract on any architecture: by name, why."""
+    outcomes = [outcome for _, each, outcome in _each(runs) if each == contract]
+    found: Dict[str, str] = {}
+    if not outcomes:
+        return found
+    walk = {row_of(site) for site in static.of(LOCKED, UNLOCKED, UNKNOWN)}
+    if static.movers:
+        walk.add(caller_of("userfaultfd_move."))
+    for caller in CALLERS:
+        if not caller.tests or caller.name not in walk:
+            continue
+        mine = [(outcome, name) for outcome in outcomes for name in outcome.tests if is_about(name, caller)]
+        if all(outcome.tests[name] == kunit.SKIP for outcome, name in mine):
+            why_not = list(dict.fromkeys(outcome.skips.get(name, "skipped") for outcome, name in mine))
+            found[caller.name] = report.some(why_not, 2) if mine else "there is no such test in this kernel"
+    return found
 
 
 def says(site: Site) -> str:
@@ -350,16 +430,25 @@ def row_of(site: Site) -> str:
 def caller_of(test: str) -> str:
     """The name of the row that a test belongs to."""
     for caller in CALLERS:
-        if any(fnmatch.fnmatch(test, glob) for glob in caller.tests):
+        if is_about(test, caller):
             return caller.name
     return CALLERS[-1].name
 
 
-def rows(repo: Path, static: Static, runs: Mapping[str, Runs]) -> List[Row]:
+def is_about(test: str, caller: Caller) -> bool:
+    """Tell whether a test is about @caller."""
+    return any(fnmatch.fnmatch(test, glob) for glob in caller.tests)
+
+
+def rows(repo: Path, version: str, static: Static, runs: Mapping[str, Runs]) -> List[Row]:
     """The matrix; rows with nothing in them are left out."""
     seeded: List[mutants.Mutant] = []
-    for directory in sorted((repo / "tools" / "mutants").glob("linux-*")):
-        seeded += mutants.read_all(directory)
+    base = repo / "tools" / "mutants"
+    # The tests are the same for every line: where there are no defects for this one, another will do.
+    for directory in (base / f"linux-{source.line_of(version)}", base / f"linux-{run.DEFAULT_LINE}"):
+        if directory.is_dir():
+            seeded = mutants.read_all(directory)
+            break
     found = []
     for caller in CALLERS:
         sites = [site for site in static.sites if not site.test and row_of(site) == caller.name]
@@ -367,13 +456,12 @@ def rows(repo: Path, static: Static, runs: Mapping[str, Runs]) -> List[Row]:
         for arch, by_contract in runs.items():
             for contract, outcomes in by_contract.items():
                 mine = {name: status for outcome in outcomes.values() for name, status in outcome.tests.items()
-                        if any(fnmatch.fnmatch(name, glob) for glob in caller.tests)}
+                        if is_about(name, caller)}
                 bad = sorted(name for name, status in mine.items() if status in (kunit.FAIL, kunit.CRASH))
                 tests.setdefault(arch, {})[contract] = (
                     sum(status == kunit.PASS for status in mine.values()), bad,
                     sum(status == kunit.SKIP for status in mine.values()))
-        defects = sum(any(fnmatch.fnmatch(test, glob) for test in mutant.caught_by for glob in caller.tests)
-                      for mutant in seeded)
+        defects = sum(any(is_about(test, caller) for test in mutant.caught_by) for mutant in seeded)
         if sites or caller.tests:
             found.append(Row(caller, sites, tests, defects))
     return found
@@ -382,6 +470,8 @@ def rows(repo: Path, static: Static, runs: Mapping[str, Runs]) -> List[Row]:
 # Results
 
 _CELL = {UNLOCKED: "31;1", UNKNOWN: "33", LOCKED: "32", FILE: "32"}
+#: Width of a column of tests.
+_RUN = 17
 
 
 def print_static(console: Console, static: Static) -> None:
@@ -417,15 +507,18 @@ def print_matrix(console: Console, table: Sequence[Row]) -> None:
     heads = [f"{arch} {contract}" for arch in arches for contract in CONTRACTS]
     name = max(len(row.caller.name) for row in table)
     console.line()
-    console.line("  ".join([f"{'caller':<{name}}", f"{'source':<15}", *(f"{head:<17}" for head in heads), "defects"]))
+    console.line("  ".join([f"{'caller':<{name}}", f"{'source':<15}",
+                            *(f"{head:<{_RUN}}" for head in heads), "defects"]))
     for row in table:
         cells = [f"{row.caller.name:<{name}}",
                  console.paint(f"{row.status or '-':<15}", _CELL.get(row.status, ""))]
         for arch in arches:
             for contract in CONTRACTS:
                 passed, bad, skipped = row.tests.get(arch, {}).get(contract, (0, [], 0))
-                text = f"{len(bad)} FAIL" if bad else f"{passed} pass" if passed else f"{skipped} skip" if skipped else "-"
-                cells.append(console.paint(f"{text:<17}", "31;1" if bad else "32" if passed else ""))
+                text = f"{len(bad)} FAIL" if bad else f"{passed} pass" if passed else \
+                    f"not seen, {skipped} skip" if skipped else "-"
+                colour = "31;1" if bad else "32" if passed else "33" if skipped else ""
+                cells.append(console.paint(f"{text:<{_RUN}}", colour))
         console.line("  ".join([*cells, str(row.defects or "-")]).rstrip())
     console.line()
 
@@ -443,6 +536,8 @@ def summary(tree: Path, version: str, static: Static, runs: Mapping[str, Runs], 
         "verdict": verdict.sentence,
         "reasons": verdict.reasons,
         "look_at": verdict.look,
+        "not_seen": verdict.not_seen,
+        "aside": verdict.aside,
         "seconds": round(static.seconds, 1),
         "sites": [{
             "file": site.file, "line": site.line, "function": site.function, "callee": site.callee,
@@ -468,6 +563,7 @@ def kernel_tree(tree: Path) -> Tuple[Path, str]:
     tree = tree.expanduser().absolute()
     if not tree.is_dir():
         raise Stop(f"there is no directory {tree}: give --tree the top of a kernel tree")
+    callers.no_conflict(tree, "Makefile")
     version = source.tree_version(tree)
     numbers = tuple(int(word) for word in source.line_of(version).split("."))
     if numbers < OLDEST:
@@ -481,7 +577,10 @@ def check(repo: Path, request: Request, console: Console) -> int:
     """Do what @request says; the exit status.  Raises Stop if it cannot be done."""
     if request.static and request.arches:
         raise Stop("--static runs nothing: leave --arch out")
-    tree, version = kernel_tree(request.tree)
+    try:
+        tree, version = kernel_tree(request.tree)
+    except PermissionError as err:
+        raise Stop(f"{err.filename} cannot be read: make the tree readable, then run again") from err
     for arch in request.arches:
         run.config_for(repo, arch, False)
     if request.html is not None and not request.html.absolute().parent.is_dir():
@@ -496,10 +595,8 @@ def check(repo: Path, request: Request, console: Console) -> int:
             raise Stop(str(err).replace(str(results.temp), str(results.base))) from err
         finally:
             results.publish({"kernel": version, "check": str(tree)})
-    line = source.line_of(version)
-    known = {arch: known_defects(repo, line, arch) for arch in runs}
-    verdict = judge(static, runs, known)
-    table = rows(repo, static, runs)
+    verdict = judge(static, runs, known_defects(repo, static))
+    table = rows(repo, version, static, runs)
     value = summary(tree, version, static, runs, table, verdict)
     print_static(console, static)
     print_matrix(console, table)
@@ -509,6 +606,12 @@ def check(repo: Path, request: Request, console: Console) -> int:
         console.line("look at:")
         for text in verdict.look:
             console.line(f"  {text}")
+    for text in verdict.aside:
+        console.line(text)
+    if verdict.not_seen:
+        console.line(console.paint("not seen at run time, the source alone speaks for them:", "33"))
+        for name, text in verdict.not_seen.items():
+            console.line(f"  {name}: {text}")
     console.line(console.paint(verdict.sentence, "32" if verdict.contract != NEITHER else "31;1"))
     console.line(f"Linux {version}, {tree}: {len(static.sites)} calls in {clock(static.seconds)}"
                  + (", by its source alone" if request.static else ""))

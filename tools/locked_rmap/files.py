@@ -25,7 +25,10 @@ def write_atomic(path: Path, data: bytes, mode: int = 0o644) -> None:
             out.write(data)
         os.chmod(temp, mode)
         os.replace(temp, path)
-    except BaseException:
+    except BaseException as err:
+        if isinstance(err, OSError) and err.filename is None:
+            # An error in writing names no file.
+            err.filename = str(path)
         with contextlib.suppress(OSError):
             temp.unlink()
         raise

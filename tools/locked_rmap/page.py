@@ -19,7 +19,7 @@ h1{font-size:1.5rem;margin:0 0 .25rem}h2{font-size:1.15rem;margin:2.2rem 0 .6rem
 p{margin:.4rem 0;max-width:75ch}.dim{color:var(--dim);overflow-wrap:anywhere}
 .verdict{border:1px solid var(--line);border-left:.5rem solid;border-radius:.4rem;background:var(--card);
 padding:.8rem 1rem;margin:1rem 0}
-.verdict strong{font-size:1.15rem}
+.verdict>strong{font-size:1.15rem}
 .verdict.good{border-left-color:var(--good)}.verdict.bad{border-left-color:var(--bad)}
 .scroll{overflow-x:auto;border:1px solid var(--line);border-radius:.4rem;background:var(--card)}
 table{border-collapse:collapse;width:100%}
@@ -32,14 +32,19 @@ tbody th{font-weight:600;min-width:11rem}tbody th span{display:block;font-weight
 .bad .mark,.mark.bad{color:var(--bad);background:var(--bad-bg)}
 .warn .mark,.mark.warn{color:var(--warn);background:var(--warn-bg)}
 .none .mark,.mark.none{color:var(--none);background:var(--none-bg)}
-ul.look{overflow-wrap:anywhere;padding-left:1.2rem}ul.names{margin:.3rem 0 0;padding-left:1.1rem;font-size:.85rem}
+ul.look{overflow-wrap:anywhere;padding-left:1.2rem}
 details{border:1px solid var(--line);border-radius:.4rem;background:var(--card);margin:.4rem 0}
 summary{cursor:pointer;padding:.45rem .8rem;overflow-wrap:anywhere}
 summary:focus-visible{outline:2px solid var(--link);outline-offset:2px;border-radius:.4rem}
+details.names{border:0;background:none;margin:.2rem 0 0;font-size:.85rem}
+details.names summary{padding:0;color:var(--dim)}details.names ul{margin:.2rem 0 0;padding-left:1.1rem}
 details>div{padding:.1rem .8rem .7rem}
 code{font:.87em/1.45 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;overflow-wrap:anywhere}
 .way{border-top:1px solid var(--line);padding:.5rem 0}.way:first-child{border-top:0}
 .chain{margin:.2rem 0}.evidence{margin:.2rem 0;padding-left:1.2rem}
+@media (max-width:40rem){th,td{padding:.4rem .5rem}thead th{white-space:normal}
+tbody th{min-width:7rem}tbody th span{display:none}
+td .mark{white-space:normal;font-size:.82rem;border-radius:.6rem}main{padding:1rem .6rem 3rem}}
 @media print{details>div{display:block}body{background:#fff}}
 """
 
@@ -57,11 +62,13 @@ def _cell(passed: int, failed: List[str], skipped: int, kind: str) -> str:
     if failed:
         names = "".join(f"<li><code>{escape(name)}</code></li>" for name in failed[:4])
         more = f"<li>and {len(failed) - 4} more</li>" if len(failed) > 4 else ""
-        return f'<td>{_mark(kind, f"{len(failed)} fail, {passed} pass")}<ul class="names">{names}{more}</ul></td>'
+        # Names take the room of the matrix: shown where they are what matters.
+        return (f'<td>{_mark(kind, f"{len(failed)} fail, {passed} pass")}<details class="names"'
+                f'{" open" if kind == "bad" else ""}><summary>which</summary><ul>{names}{more}</ul></details></td>')
     if passed:
         return f'<td>{_mark("good", f"{passed} pass")}</td>'
     if skipped:
-        return f'<td>{_mark("none", f"{skipped} skipped")}</td>'
+        return f'<td>{_mark("warn", f"not seen, {skipped} skip")}</td>'
     return f'<td>{_mark("none", "no test")}</td>'
 
 
@@ -72,6 +79,8 @@ def _matrix(value: Mapping[str, Any]) -> str:
             for contract in by_contract:
                 if (arch, contract) not in columns:
                     columns.append((arch, contract))
+    # The contract that the tree honours first.
+    columns.sort(key=lambda column: bool(column[1] != value["contract"]))
     heads = "".join(f'<th scope="col">run time: {escape(arch)}, {escape(contract)}</th>'
                     for arch, contract in columns) or '<th scope="col">run time</th>'
     lines = []
@@ -95,7 +104,9 @@ def _matrix(value: Mapping[str, Any]) -> str:
             "<caption>Each caller that walks the reverse map of a folio, and what is known of it. "
             "Source: is the folio locked at every call? Run time: the tests of that caller, under each contract; "
             "a tree that honours one may fail tests of the other. "
-            "Seeded defects: mistakes made on purpose that those tests caught.</caption>"
+            "Not seen: every test of it was skipped. "
+            "Seeded defects: mistakes that the authors of the tests made on purpose, in a kernel of theirs, "
+            "and that these tests caught.</caption>"
             f'<thead><tr><th scope="col">caller</th><th scope="col">source</th>{heads}'
             '<th scope="col">seeded defects</th></tr></thead>'
             f'<tbody>{"".join(lines)}</tbody></table></div>')
@@ -152,6 +163,11 @@ def render(value: Dict[str, Any]) -> str:
     good = value["contract"] != "neither"
     reasons = "".join(f"<p>{escape(text)}</p>" for text in value["reasons"])
     look = "".join(f"<li>{escape(text)}</li>" for text in value["look_at"])
+    aside = "".join(f"<p>{escape(text)}</p>" for text in value["aside"])
+    unseen = "".join(f"<li><strong>{escape(name)}</strong>: {escape(text)}</li>"
+                     for name, text in value["not_seen"].items())
+    if unseen:
+        aside += f'<p>Not seen at run time, the source alone speaks for them:</p><ul class="look">{unseen}</ul>'
     look = f'<h2>Where to look</h2><ul class="look">{look}</ul>' if look else ""
     return ('<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
             '<meta name="viewport" content="width=device-width,initial-scale=1">'
@@ -161,7 +177,7 @@ def render(value: Dict[str, Any]) -> str:
             f'<p class="dim">Linux {escape(value["kernel"])}, <code>{escape(os.path.basename(value["tree"]))}</code></p>'
             f'<div class="verdict {"good" if good else "bad"}"><strong>'
             f'{_mark("good" if good else "bad", value["contract"])}</strong>'
-            f'<p>{escape(value["verdict"])}</p>{reasons}</div>'
+            f'<p>{escape(value["verdict"])}</p>{reasons}{aside}</div>'
             f"{look}<h2>Callers and evidence</h2>{_matrix(value)}"
             f"<h2>The mover</h2>{_movers(value)}"
             f'<h2>Every call, and what shows it</h2>{"".join(_site(site, value["contract"]) for site in value["sites"])}'

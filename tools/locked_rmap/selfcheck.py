@@ -16,7 +16,8 @@ import time
 from pathlib import Path
 from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Set
 
-from . import files, klog, kunit, mutants, packages, proc, report, run, selftests, series, source, worktree
+from . import (callers, check, files, kernelci, klog, kunit, mutants, packages, proc, report, run, selftests, series,
+               source, worktree)
 from .console import Console, clock
 from .errors import BROKEN, HOLDS, Stop, one_line
 
@@ -352,15 +353,133 @@ def check_selftests(bench: Bench, line: str) -> Tally:
     return found._replace(passed=found.passed + passed)
 
 
+#: Callers that walk an unlocked folio, by line: on its older stages, as the kernel's authors found them.
+WALK_UNLOCKED = {
+    "6.12": {"folio_referenced", "page_idle_clear_pte_refs", "damon_folio_mkold", "damon_folio_young",
+             "collect_procs_anon"},
+    "6.1": {"folio_referenced", "page_idle_clear_pte_refs", "damon_pa_mkold", "damon_pa_young"},
+}
+#: A driver that nobody has looked at.
+DRIVER = ("drivers/misc/walks_unlocked.c", b"""// SPDX-License-Identifier: GPL-2.0-only
+#include <linux/mm.h>
+#include <linux/rmap.h>
+
+void walks_unlocked(unsigned long pfn, struct rmap_walk_control *rwc)
+{
+	struct folio *folio = pfn_folio(pfn);
+
+	if (folio_try_get(folio)) {
+		rmap_walk(folio, rwc);
+		folio_put(folio);
+	}
+}
+""")
+#: Where the semantic patch looks, and how often it finds something where walks are unlocked.
+SEMANTIC = {"mm/damon/paddr.c": 2, "mm/page_idle.c": 1, "mm/rmap.c": 1}
+
+
+def check_check(bench: Bench) -> Tally:
+    """What `check` says of the source of each line and stage, and of a driver that walks unlocked."""
+    results: Dict[str, str] = {}
+    told: List[str] = []
+    place = bench.place("check")
+    spatch = shutil.which("spatch")
+    for line in LINES:
+        with bench.tree(line) as site:
+            for stage in site.series.stages:
+                contents = site.contents(stage.patches)
+                last = stage.name == report.LOCKED
+                if last:
+                    contents[DRIVER[0]] = DRIVER[1]
+                site.work.install(contents, site.work.build_dir("um", stage.name), site.series.touched())
+                results.update(_check_stage(bench, site, line, stage.name))
+                if spatch is not None:
+                    log = place / f"{line}-{stage.name}.spatch.log"
+                    results[f"{line} {stage.name}: coccinelle"] = _semantic(bench, site, last, log)
+            # The driver goes.
+            site.work.install(site.contents([]), site.work.build_dir("um", series.STOCK), site.series.touched())
+    if spatch is None:
+        told.append("skipped: coccinelle is not installed, so its semantic patch was not run")
+    found = tally(results, int(spatch is None))
+    return found._replace(told=found.told + told)
+
+
+def _check_stage(bench: Bench, site: run.Site, line: str, stage: str) -> Dict[str, str]:
+    """One stage: who walks unlocked, and the verdict."""
+    what = f"{line} {stage}"
+    start = os.times()
+    static = check.read_source(site.work.tree, bench.console)
+    end = os.times()
+    used = sum(end[:4]) - sum(start[:4])
+    unlocked = {each.function for each in static.of(callers.UNLOCKED)}
+    unsure = {each.function for each in static.of(callers.UNKNOWN)}
+    apart = {hop.function for each in static.sites for way in each.ways if way.status == callers.FILE
+             for hop in way.hops}
+    results: Dict[str, str] = {}
+    wanted = WALK_UNLOCKED[line]
+    if stage == report.LOCKED:
+        wanted = {"walks_unlocked"}
+        verdict = check.judge(static, {}, set())
+        seen = verdict.contract == check.NEITHER and any(DRIVER[0] in text for text in verdict.look)
+        results[f"{what}: the driver is found"] = "" if seen else f"{verdict.sentence} {verdict.look}"
+        static = static._replace(sites=[each for each in static.sites if each.file != DRIVER[0]])
+    results[f"{what}: who walks unlocked"] = "" if unlocked == wanted and not unsure else \
+        f"{sorted(unlocked)}, cannot tell {sorted(unsure)}; must be {sorted(wanted)}"
+    contract = check.judge(static, {}, set()).contract
+    # Linux 6.1 as it is has no revalidation either.
+    should = stage if stage != series.STOCK else check.NEITHER if line == "6.1" else report.REVALIDATE
+    results[f"{what}: the verdict"] = "" if contract == should else f"{contract}, must be {should}"
+    results[f"{what}: the DAX walk is told apart"] = \
+        "" if "mf_generic_kill_procs" in apart else f"it is not among {sorted(apart)}"
+    # The machine may have other work: what counts is our own.
+    results[f"{what}: in time"] = "" if used < 60 else f"{used:.0f} s of processor time"
+    return results
+
+
+def _semantic(bench: Bench, site: run.Site, last: bool, log: Path) -> str:
+    """What is wrong with what the semantic patch finds in a stage; empty if nothing is."""
+    names = [*SEMANTIC, "mm/memory-failure.c", "mm/vmscan.c", "mm/migrate.c", "mm/userfaultfd.c"]
+    status = proc.run(["spatch", "-D", "report", "--very-quiet", "--no-includes", "--cocci-file",
+                       str(bench.repo / "tools/coccinelle/rmap_walk_folio_lock.cocci"), *names,
+                       *([DRIVER[0]] if last else [])],
+                      log, cwd=site.work.tree, limit=300, tick=bench.console.tick)
+    found = re.findall(r"^(\S+?):\d+:\S* WARNING: ", log.read_text(encoding="utf-8", errors="replace"), re.M)
+    wanted = [DRIVER[0]] if last else [name for name, count in SEMANTIC.items() for _ in range(count)]
+    if status != 0:
+        return f"spatch ended with {status}: {one_line(' '.join(proc.tail(log, 2)))}"
+    return "" if sorted(found) == sorted(wanted) else f"finds {sorted(found)}, must find {sorted(wanted)}"
+
+
+def check_kernelci(bench: Bench, name: str, job: str) -> Tally:
+    """The three steps of KernelCI's kunit job, in a tree with the series and the suites."""
+    place = bench.place(name)
+    wanted = kernelci.read_jobs(bench.repo)[job]
+    packages.need(bench.console, run.config_for(bench.repo, wanted.arch, False).packages())
+    with bench.tree() as site:
+        work = worktree.WorkTree(site.work.base.with_name(f"kernelci-{wanted.arch}-{site.version}"), site.work.pristine)
+        try:
+            work.populate(bench.console)
+            work.install(site.contents(site.series.patches), work.build_dir(wanted.arch, "kernelci"))
+            failed, tests = kernelci.run_steps(work.tree, wanted, place, kunit.BUILD_LIMIT, bench.console)
+        finally:
+            # Built in the tree, as KernelCI does: nothing of it is of use to anybody else.
+            files.remove_tree(work.base)
+    results = {test: "" if status == kunit.PASS else status for test, status in tests.items() if status != kunit.SKIP}
+    if failed or not results:
+        results["the steps"] = failed or "no test ran"
+    return tally(results, sum(status == kunit.SKIP for status in tests.values()))
+
+
 def _suites(name: str, line: str, arch: str, stage: str) -> Callable[[Bench], Tally]:
     return functools.partial(check_suites, name=name, line=line, arch=arch, stage=stage)
 
 
-CHECKS: Dict[str, Callable[[Bench], Tally]] = {
+USUAL: Dict[str, Callable[[Bench], Tally]] = {
     "unit": check_unit,
     "types": check_types,
     "style": check_style,
     "apply": check_apply,
+    "check": check_check,
     "suites-um": _suites("suites-um", "6.12", "um", "locked"),
     "suites-um-stock": _suites("suites-um-stock", "6.12", "um", "stock"),
     "each": functools.partial(check_each, name="each", line="6.12"),
@@ -369,6 +488,11 @@ CHECKS: Dict[str, Callable[[Bench], Tally]] = {
     "suites-6.1-um": _suites("suites-6.1-um", "6.1", "um", "locked"),
     "suites-6.1-um-revalidate": _suites("suites-6.1-um-revalidate", "6.1", "um", "revalidate"),
     "mutants": functools.partial(check_mutants, name="mutants", line="6.12"),
+}
+
+#: Checks that only run when they are asked for, by name or with --all: together they
+#: take longer than one waits for.
+ON_REQUEST: Dict[str, Callable[[Bench], Tally]] = {
     "warnings-arm64": functools.partial(check_warnings, name="warnings-arm64", line="6.12", arch="arm64"),
     "suites-arm64": _suites("suites-arm64", "6.12", "arm64", "locked"),
     "suites-6.1-x86_64": _suites("suites-6.1-x86_64", "6.1", "x86_64", "locked"),
@@ -380,13 +504,12 @@ CHECKS: Dict[str, Callable[[Bench], Tally]] = {
     "mutants-6.1": functools.partial(check_mutants, name="mutants-6.1", line="6.1"),
     "selftests": functools.partial(check_selftests, line="6.12"),
     "selftests-6.1": functools.partial(check_selftests, line="6.1"),
+    "kernelci-um": functools.partial(check_kernelci, name="kernelci-um", job="kunit-mm-um"),
+    "kernelci-x86_64": functools.partial(check_kernelci, name="kernelci-x86_64", job="kunit-mm-x86_64"),
+    "kernelci-arm64": functools.partial(check_kernelci, name="kernelci-arm64", job="kunit-mm-arm64"),
 }
 
-#: Checks that only run when they are asked for, by name or with --all: together they
-#: take longer than one waits for.
-ON_REQUEST = ("warnings-arm64", "suites-arm64", "suites-6.1-x86_64", "suites-6.1-x86_64-revalidate", "each-6.1",
-              "warnings-6.1", "warnings-6.1-arm64", "suites-6.1-arm64", "mutants-6.1", "selftests", "selftests-6.1")
-
+CHECKS = {**USUAL, **ON_REQUEST}
 
 _WIDTH = max(len(name) for name in CHECKS)
 
@@ -415,7 +538,7 @@ def test(repo: Path, names: Sequence[str], every: bool, only_list: bool, console
     bench = Bench(repo, console)
     passed = failed = 0
     for name, function in CHECKS.items():
-        if name not in (names or set(CHECKS) - (set() if every else set(ON_REQUEST))):
+        if name not in (names or (CHECKS if every else USUAL)):
             continue
         started = time.monotonic()
         try:

@@ -235,6 +235,11 @@ class WorkTree:
             data = source.read_bytes()
         except PermissionError as err:
             raise Stop(f"{source} cannot be read: make the tree readable, then run again") from err
+        except OSError as err:
+            if is_full(err):
+                # The error names the file that was read.
+                raise Stop(f"no space left on the disk of {target}: free some, then run again") from err
+            raise
         mode = stat.S_IMODE(info.st_mode) | stat.S_IRUSR | stat.S_IWUSR
         if target.is_symlink() or target.is_dir():
             files.remove_tree(target)

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import unittest
 from pathlib import Path
-from typing import Dict, List, Mapping, Optional
+from typing import Dict, List, Mapping, Optional, Sequence
 
 from locked_rmap.console import Console
 
@@ -97,15 +97,15 @@ class Case(unittest.TestCase):
         self.console = Console(self.said)
 
     def command(self, repo: Path, arguments: List[str], env: Optional[Mapping[str, str]] = None,
-                path: Optional[Path] = None) -> "subprocess.CompletedProcess[str]":
-        """Run the command of @repo, programs in @path found first; at most a minute."""
+                path: Optional[Path] = None, before: Sequence[str] = ()) -> "subprocess.CompletedProcess[str]":
+        """Run the command of @repo, programs in @path found first, by way of @before; at most a minute."""
         full = dict(os.environ)
         full.pop("LOCKED_RMAP_TRACE", None)
         full["LOCKED_RMAP_CACHE"] = str(self.temp / "cache")
         if path is not None:
             full["PATH"] = f"{path}:{full['PATH']}"
         full.update(env or {})
-        return subprocess.run([sys.executable, str(repo / "tools/locked-rmap"), *arguments], env=full,
+        return subprocess.run([*before, sys.executable, str(repo / "tools/locked-rmap"), *arguments], env=full,
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                               text=True, timeout=60, check=False)
 

@@ -3,19 +3,19 @@
 
 import fnmatch
 import json
+import os
 import re
+import subprocess
 import time
 import unittest
 from pathlib import Path
-from typing import Dict, List, Optional, Set
-from unittest import mock
+from typing import Dict, List, Optional, Sequence, Set
 
-from locked_rmap import callers, check, kunit, page, report, source
+from locked_rmap import callers, check, klog, kunit, page, report, source
 from locked_rmap.callers import FILE, LOCKED, UNKNOWN, UNLOCKED
 from locked_rmap.cparse import Source
-from locked_rmap.errors import Stop
 
-from .support import REPO, Case, kernel_tree, snapshot, write
+from .support import MAKEFILE, PATCH, REPO, Case, kernel_tree, repository, snapshot, write
 
 #: A walk with the rules of rmap.c, and what the small trees need of it.
 RMAP_C = """
@@ -53,6 +53,54 @@ void locks_by_itself(struct folio *folio)
 	folio_unlock(folio);
 }
 """
+
+
+#: A caller that the suites have tests of, and who locks.
+PAGE_IDLE_C = """
+void page_idle_clear_pte_refs(unsigned long pfn)
+{
+	struct folio *folio = page_folio(pfn_to_page(pfn));
+
+	if (!folio_trylock(folio))
+		return;
+	rmap_walk(folio, &rwc);
+	folio_unlock(folio);
+}
+"""
+
+#: Stands in for the kernel's own kunit.py: MODE beside it says how building and running go.
+KUNIT_PY = r'''
+import json, os, sys
+mode = open(os.path.join(os.path.dirname(__file__), "mode")).read().strip()
+verb, options = sys.argv[1], dict(a[2:].split("=", 1) for a in sys.argv[2:] if a.startswith("--") and "=" in a)
+build, name = options["build_dir"], "page_idle_write_ages_the_folio"
+if verb == "build":
+    for product in (".config", "include/config", "include/generated", "mm/rmap.o"):
+        if os.path.exists(product):
+            sys.exit("***\n*** The source tree is not clean, please run make mrproper: ERROR: %s" % product)
+    if mode == "broken":
+        print("mm/rmap.c:10:2: error: expected ';' before '}' token")
+        sys.exit(1)
+    for product in (".config", "vmlinux"):
+        open(os.path.join(build, product), "w").close()
+    sys.exit(0)
+if "--list_tests" in sys.argv:
+    print("rmap.one\nrmap_callers." + name)
+    sys.exit(0)
+good = options["kernel_args"].endswith("=locked")
+first = "ok" if good else "not ok"
+second = {"skip": "ok 1 %s # SKIP no such thing here", "fail": "not ok 1 %s"}.get(mode, "ok 1 %s")
+with open(os.path.join(build, "test.log"), "w") as log:
+    log.write("KTAP version 1\n1..2\n    KTAP version 1\n    # Subtest: rmap\n    1..1\n")
+    log.write("    %s 1 one\n%s 1 rmap\n" % (first, first))
+    log.write("    KTAP version 1\n    # Subtest: rmap_callers\n    1..1\n")
+    if mode == "dies":
+        log.write("Kernel panic - not syncing: no more\n")
+    else:
+        log.write("    %s\n%s 2 rmap_callers\n" % (second % name, "not ok" if mode == "fail" else "ok"))
+with open(options["json"], "w") as out:
+    json.dump({"name": "g", "test_cases": [], "sub_groups": []}, out)
+'''
 
 
 class TreeCase(Case):
@@ -346,21 +394,83 @@ class VerdictTest(Case):
                 (LOCKED, True, 2, "locked"), (UNLOCKED, True, 2, "revalidate"), (UNLOCKED, False, 2, "neither"),
                 (UNLOCKED, True, 0, "neither"), (UNLOCKED, True, 1, "neither"), (UNLOCKED, None, 0, "neither"),
                 (UNKNOWN, False, 0, "neither"), (UNKNOWN, True, 2, "revalidate")):
-            verdict = check.judge(self.static(status, lock, again), {}, {})
+            verdict = check.judge(self.static(status, lock, again), {}, set())
             self.assertEqual(verdict.contract, contract, (status, lock, again, verdict))
             self.assertEqual(bool(verdict.reasons), contract == "neither")
 
     def test_neither_says_where_to_look(self) -> None:
-        verdict = check.judge(self.static(UNLOCKED, False, 0), {}, {})
+        verdict = check.judge(self.static(UNLOCKED, False, 0), {}, set())
         self.assertIn("mm/x.c:2: walker() calls rmap_walk(): unlocked", verdict.look[0])
 
     def test_a_failing_test_overrules_the_source(self) -> None:
         runs = {"um": {report.LOCKED: {"um": self.outcome({"rmap.bad"})},
                        report.REVALIDATE: {"um": self.outcome({"rmap.bad"})}}}
         static = self.static(LOCKED, False, 2)
-        self.assertEqual(check.judge(static, runs, {}).contract, "neither")
-        self.assertIn("rmap.bad", " ".join(check.judge(static, runs, {}).reasons))
-        self.assertEqual(check.judge(static, runs, {"um": ["rmap.bad"]}).contract, "locked")
+        verdict = check.judge(static, runs, set())
+        self.assertEqual(verdict.contract, "neither")
+        self.assertIn("rmap.bad", " ".join(verdict.reasons))
+        self.assertIn("by its source it is 'locked', but 1 test fails on um (rmap.bad)", verdict.sentence)
+        verdict = check.judge(static, runs, {"rmap.bad"})
+        self.assertEqual(verdict.contract, "locked")
+        self.assertIn("rmap.bad fails under 'locked' on um", verdict.aside[0])
+
+    def test_what_only_the_other_contract_breaks_is_not_where_to_look(self) -> None:
+        runs = {"um": {report.LOCKED: {"um": self.outcome({"rmap.bad"})},
+                       report.REVALIDATE: {"um": self.outcome({"rmap.worse"})}}}
+        look = " ".join(check.judge(self.static(LOCKED, False, 0), runs, set()).look)
+        self.assertIn("rmap.bad fails under 'locked'", look)
+        self.assertNotIn("rmap.worse", look)
+
+    def test_a_run_without_a_passing_test_is_no_evidence(self) -> None:
+        none: Dict[str, str] = {}
+        for tests in (none, {"rmap.good": kunit.SKIP}):
+            outcome = self.outcome(set())._replace(tests=tests)
+            runs = {"um": {contract: {"um": outcome} for contract in check.CONTRACTS}}
+            verdict = check.judge(self.static(LOCKED, False, 2), runs, set())
+            self.assertEqual(verdict.contract, "neither")
+            self.assertIn("no test ran on um", verdict.sentence)
+
+    def test_a_caller_whose_tests_all_skip_is_not_seen(self) -> None:
+        static = self.static(LOCKED, False, 2)
+        place = static.sites[0]._replace(function="page_idle_clear_pte_refs")
+        static = static._replace(sites=[place], movers=[])
+        name = "rmap_callers.page_idle_write_ages_the_folio"
+        um = self.outcome(set())
+        um.tests[name] = kunit.SKIP
+        um.skips[name] = "needs CONFIG_IDLE_PAGE_TRACKING"
+        runs = {"um": {report.LOCKED: {"um": um}}}
+        verdict = check.judge(static, runs, set())
+        self.assertEqual((verdict.contract, verdict.not_seen),
+                         ("locked", {"page_idle": "needs CONFIG_IDLE_PAGE_TRACKING"}))
+        value = check.summary(Path("/x"), "6.12.1", static, runs, check.rows(REPO, "6.12.1", static, runs), verdict)
+        self.assertIn("not seen, 1 skip", page.render(value))
+        self.assertIn("needs CONFIG_IDLE_PAGE_TRACKING", page.render(value))
+        check.print_matrix(self.console, check.rows(REPO, "6.12.1", static, runs))
+        self.assertIn("not seen, 1 skip", self.said.getvalue())
+        # One that ran on another architecture has been seen.
+        x86 = self.outcome(set())
+        x86.tests[name] = kunit.PASS
+        runs["x86_64"] = {report.LOCKED: {"x86_64": x86}}
+        self.assertEqual(check.judge(static, runs, set()).not_seen, {})
+
+    def test_a_caller_that_the_tree_does_not_have_is_not_missed(self) -> None:
+        runs = {"um": {report.LOCKED: {"um": self.outcome(set())}}}
+        self.assertEqual(check.judge(self.static(FILE, None, 0), runs, set()).not_seen, {})
+        self.assertEqual(list(check.judge(self.static(FILE, False, 0), runs, set()).not_seen), ["UFFDIO_MOVE"])
+
+    def test_only_defects_of_the_mover_are_about_neither_contract(self) -> None:
+        without, having = (check.known_defects(REPO, self.static(LOCKED, lock, 0)) for lock in (None, False))
+        self.assertIn("userfaultfd_move.unsplittable_thp_is_refused", having)
+        self.assertEqual(without - having, {check.OFFERED})
+        self.assertEqual([name for name in without if not name.startswith("userfaultfd_move.")], [])
+
+    def test_a_splat_and_a_dead_guest_say_where(self) -> None:
+        splat = klog.Splat("WARNING: CPU: 0 at mm/rmap.c:9", 77, [], False)
+        outcome = self.outcome(set())._replace(splats=[splat], died="the guest died")
+        verdict = check.judge(self.static(LOCKED, False, 0), {"um": {report.LOCKED: {"um": outcome}}}, set())
+        self.assertEqual(verdict.contract, "neither")
+        self.assertIn("did not get to the end: the guest died", verdict.sentence)
+        self.assertIn("kernel.log:77 under 'locked' on um: WARNING: CPU: 0 at mm/rmap.c:9", verdict.look)
 
     def test_every_test_of_the_callers_suite_has_a_row(self) -> None:
         names = re.findall(r"KUNIT_CASE\w*\((\w+)",
@@ -373,8 +483,8 @@ class VerdictTest(Case):
         static = self.static(UNLOCKED, False, 0)
         site = static.sites[0]._replace(function="<script>alert(1)</script>")
         static = static._replace(sites=[site])
-        verdict = check.judge(static, {}, {})
-        value = check.summary(Path("/x/<tree>"), "6.12.1", static, {}, check.rows(REPO, static, {}), verdict)
+        verdict = check.judge(static, {}, set())
+        value = check.summary(Path("/x/<tree>"), "6.12.1", static, {}, check.rows(REPO, "6.12.1", static, {}), verdict)
         text = page.render(value)
         self.assertNotIn("<script", text)
         self.assertIsNone(re.search(r"(?:src|href)=|url\(|@import|https?:", text))
@@ -426,10 +536,144 @@ class CommandTest(TreeCase):
 
     def test_an_unreadable_file_is_one_line(self) -> None:
         tree = self.tree()
-        world = callers.World(tree, self.console)
-        with mock.patch.object(Path, "read_text", side_effect=PermissionError(13, "Permission denied")):
-            with self.assertRaisesRegex(Stop, "cannot be read"):
-                world.look()
+        # Root without what lets it read everything.
+        plain = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
+        if plain and subprocess.run([*plain, "true"], stderr=subprocess.DEVNULL, check=False).returncode != 0:
+            self.skipTest("root, and setpriv cannot take its privileges away")
+        for name in ("mm/rmap.c", "Makefile", "mm"):
+            with self.subTest(name):
+                mode = (tree / name).stat().st_mode
+                (tree / name).chmod(0)
+                try:
+                    answer = self.command(REPO, ["check", "--static", "--tree", str(tree)], before=plain)
+                finally:
+                    (tree / name).chmod(mode)
+                self.assert_one_line(answer, str(tree), "readable")
+
+    def git(self, tree: Path, *arguments: str) -> None:
+        """git in @tree, whatever comes of it."""
+        subprocess.run(["git", "-c", "user.name=x", "-c", "user.email=x@example.org", *arguments], cwd=tree, check=False,
+                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                       env={**os.environ, "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_EDITOR": "true"})
+
+    def test_a_rebase_that_stopped_is_one_line_and_stays_as_it_was(self) -> None:
+        for name, ours, theirs in (("mm/swap.c", "struct folio *ours;\n", "struct folio *theirs;\n"),
+                                   ("mm/Kconfig", "# ours\n", "# theirs\n"),
+                                   ("Makefile", MAKEFILE.replace("99", "98"), MAKEFILE.replace("99", "97"))):
+            with self.subTest(name):
+                tree = self.temp / name.replace("/", "-")
+                kernel_tree(tree)
+                write(tree / "mm/rmap.c", RMAP_C)
+                self.git(tree, "init", "-q", "-b", "one")
+                write(tree / "mm/swap.c", "struct folio *f;\n")
+                self.git(tree, "add", "-A")
+                self.git(tree, "commit", "-qm", "base")
+                for branch, start, text in (("two", "HEAD", theirs), ("one", "two~1", ours)):
+                    self.git(tree, "checkout", "-q", "-B", branch, start)
+                    write(tree / name, text)
+                    self.git(tree, "commit", "-qam", branch)
+                self.git(tree, "rebase", "-q", "two")
+                self.assertTrue((tree / ".git/rebase-merge").is_dir())
+                self.assertIn("<<<<<<< ", (tree / name).read_text(encoding="utf-8"))
+                before = snapshot(tree)
+                for words in ("--static", ""):
+                    answer = self.command(REPO, ["check", "--tree", str(tree), *words.split()])
+                    self.assert_one_line(answer, f"{tree / name}:", "a conflict marker", "rebase")
+                self.assertEqual(snapshot(tree), before)
+                # Resolved and not yet continued, it is a tree like any other.
+                write(tree / name, ours)
+                self.git(tree, "add", "-A")
+                answer = self.command(REPO, ["check", "--static", "--tree", str(tree)])
+                self.assertEqual(answer.returncode, 0, answer.stdout + answer.stderr)
+
+
+class RunTimeTest(TreeCase):
+    """The suites on a user's tree, whose kunit.py is the fake; the command is the real one."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.repo = repository(self.temp / "repo", {"0001-x.patch": PATCH})
+        self.tree = kernel_tree(self.temp / "user", KUNIT_PY)
+        write(self.tree / "mm/rmap.c", RMAP_C)
+        write(self.tree / "mm/page_idle.c", PAGE_IDLE_C)
+        # Left by a build in the tree.
+        for name in (".config", "vmlinux", "include/config/auto.conf", "include/generated/autoconf.h", "mm/rmap.o"):
+            write(self.tree / name, "")
+        self.mode("good")
+
+    def mode(self, mode: str) -> None:
+        """Choose what the kernel does."""
+        write(self.tree / "tools/testing/kunit/mode", mode)
+        self.before = snapshot(self.tree)
+
+    def check(self, *arguments: str, before: Sequence[str] = ()) -> "subprocess.CompletedProcess[str]":
+        """`check` on the tree, which must stay as it is."""
+        answer = self.command(self.repo, ["check", "--tree", str(self.tree), *arguments], before=before)
+        self.assertEqual(snapshot(self.tree), self.before, "the user's tree was written to")
+        return answer
+
+    def test_source_and_run_time_together(self) -> None:
+        answer = self.check("--json", str(self.temp / "x.json"))
+        self.assertEqual(answer.returncode, 0, answer.stdout + answer.stderr)
+        self.assertIn("honours the contract 'locked'", answer.stdout)
+        value = json.loads((self.temp / "x.json").read_text(encoding="utf-8"))
+        self.assertEqual(list(value["runs"]["um"]), ["locked", "revalidate"])
+        row = next(row for row in value["matrix"] if row["caller"] == "page_idle")
+        self.assertEqual((row["source"], row["tests"]["um"]["locked"]["passed"]), (LOCKED, 1))
+        self.assertEqual(value["not_seen"], {})
+        for contract in check.CONTRACTS:
+            self.assertTrue((self.repo / f"build/results/check-um/{contract}/kernel.log").is_file())
+
+    def test_what_was_not_seen_is_said(self) -> None:
+        self.mode("skip")
+        answer = self.check()
+        self.assertEqual(answer.returncode, 0, answer.stdout + answer.stderr)
+        self.assertIn("not seen at run time", answer.stdout)
+        self.assertIn("  page_idle: no such thing here", answer.stdout.splitlines())
+        self.assertIn("not seen, 1 skip", answer.stdout)
+
+    def test_a_test_that_fails_overrules_the_source(self) -> None:
+        self.mode("fail")
+        answer = self.check()
+        self.assertEqual(answer.returncode, 1, answer.stderr)
+        self.assertIn("by its source it is 'locked', but 1 test fails on um", answer.stdout)
+        self.assertIn("rmap_callers.page_idle_write_ages_the_folio fails under 'locked' on um "
+                      "(page_idle, who walks at mm/page_idle.c:8)", answer.stdout)
+
+    def test_a_guest_that_dies_is_a_result(self) -> None:
+        self.mode("dies")
+        answer = self.check()
+        self.assertEqual(answer.returncode, 1, answer.stderr)
+        self.assertIn("the guest (um) did not get to the end", answer.stdout)
+        self.assertIn("Kernel panic - not syncing: no more", answer.stdout)
+
+    def test_a_tree_that_does_not_build_is_one_line(self) -> None:
+        self.mode("broken")
+        self.assert_one_line(self.check(), "does not build", "mm/rmap.c:10:2: error: expected ';'",
+                             "build/results/check-um/build.log")
+        self.assertTrue((self.repo / "build/results/check-um/build.log").is_file())
+
+    def test_a_full_disk_is_one_line(self) -> None:
+        disk = self.temp / "disk"
+        disk.mkdir()
+        mount = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs -o size=32k none "$0" && exec "$@"', str(disk)]
+        if subprocess.run([*mount, "true"], stderr=subprocess.DEVNULL, check=False).returncode != 0:
+            self.skipTest("no disk can be mounted here")
+        before = [*mount, "env", f"LOCKED_RMAP_CACHE={disk}/cache"]
+        write(self.tree / "mm/big.c", "/* */\n" * 9000)
+        self.before = snapshot(self.tree)
+        self.assert_one_line(self.check(before=before), "no space left", str(disk))
+        html = ["--static", "--html", f"{disk}/x.html"]
+        self.assert_one_line(self.check(*html, before=[*mount, "sh", "-c", 'head -c 32k /dev/zero > "$0"/x; exec "$@"',
+                                                       str(disk)]), "no space left", str(disk))
+
+    def test_what_cannot_run_is_known_before_anything_is_built(self) -> None:
+        self.assert_one_line(self.check("--arch", "vax"), "vax", "um")
+        self.assert_one_line(self.check("--arch", "um", "--static"), "--static")
+        self.assert_one_line(self.check("--html", str(self.temp / "none/x.html")), "no directory", "--html")
+        write(self.tree / "mm/Kconfig", "config X\n\tbool\n")
+        self.before = snapshot(self.tree)
+        self.assert_one_line(self.check(), "mm/Kconfig")
 
 
 class KernelsTest(Case):
@@ -449,13 +693,34 @@ class KernelsTest(Case):
         ways = [way for site in static.sites for way in site.ways if way.status == FILE]
         self.assertLessEqual(apart, {hop.function for way in ways for hop in way.hops})
 
-    def test_6_1(self) -> None:
-        self.known("6.1", {"folio_referenced", "page_idle_clear_pte_refs", "damon_pa_mkold", "damon_pa_young"},
-                   {"mf_generic_kill_procs"})
-
-    def test_6_12(self) -> None:
-        self.known("6.12", {"folio_referenced", "page_idle_clear_pte_refs", "damon_folio_mkold", "damon_folio_young",
-                            "collect_procs_anon"}, {"mf_generic_kill_procs"})
-
+    # 6.12 and 6.1 at each stage: the check `check` of `locked-rmap test`.
     def test_7(self) -> None:
         self.known("7", set(), {"mf_generic_kill_procs", "mapping_wrprotect_range"})
+
+
+class CoccinelleTest(Case):
+    """The semantic patch finds what it can see in one function."""
+
+    def test_walks_of_an_unlocked_folio(self) -> None:
+        spatch = subprocess.run(["sh", "-c", "command -v spatch"], stdout=subprocess.DEVNULL, check=False)
+        if spatch.returncode != 0:
+            self.skipTest("coccinelle (spatch) is not installed")
+        head = "void f(unsigned long pfn)\n{\n\tstruct folio *folio = pfn_folio(pfn);\n\tbool need_lock;\n\n"
+        for body, found in (
+                ("\trmap_walk(folio, &rwc);\n", 1),
+                ("\tfolio_lock(folio);\n\trmap_walk(folio, &rwc);\n\tfolio_unlock(folio);\n", 0),
+                ("\tif (!folio_trylock(folio))\n\t\treturn;\n\trmap_walk(folio, &rwc);\n", 0),
+                ("\tneed_lock = !folio_test_anon(folio) || folio_test_ksm(folio);\n"
+                 "\tif (need_lock && !folio_trylock(folio))\n\t\treturn;\n\trmap_walk(folio, &rwc);\n", 1)):
+            with self.subTest(body):
+                path = write(self.temp / "x.c", f"{head}{body}}}\n")
+                self.assertEqual(self.warnings(path), found)
+
+    def warnings(self, path: Path) -> int:
+        """How many warnings there are about @path."""
+        answer = subprocess.run(
+            ["spatch", "-D", "report", "--very-quiet", "--no-includes", "--cocci-file",
+             str(REPO / "tools/coccinelle/rmap_walk_folio_lock.cocci"), str(path)],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120, check=False)
+        self.assertEqual(answer.returncode, 0, answer.stderr)
+        return len(re.findall(r"^.*: WARNING: ", answer.stdout, re.M))
