@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
-from . import coverage, files, kunit, packages, repeat, report, series, source, worktree
+from . import coverage, files, kunit, modules, packages, repeat, report, series, source, worktree
 from .console import Console
 from .errors import BROKEN, Stop
 
@@ -31,6 +31,7 @@ class Request(NamedTuple):
     glob: str = ""
     repeat: int = 1
     coverage: bool = False
+    modules: bool = False
 
 
 class Site:
@@ -111,19 +112,22 @@ class Site:
 
 
 def config_for(repo: Path, arch: str, debug: bool, kconfig_add: Sequence[str] = (),
-               measured: bool = False) -> kunit.Config:
+               measured: bool = False, as_modules: bool = False) -> kunit.Config:
     """The build configuration for an architecture; Stop if it is unknown.
 
-    @measured: one that counts how often lines run.
+    @measured: one that counts how often lines run; @as_modules: with the suites as modules.
     """
     if arch not in ARCHES:
         raise Stop(f"unknown architecture '{arch}': give one of {', '.join(ARCHES)}")
     if measured and arch != "um":
         raise Stop(f"--coverage is for um alone, not for {arch}: leave --arch out")
+    if as_modules and arch != modules.ARCH:
+        raise Stop(f"--modules is for {modules.ARCH} alone, not for {arch}: leave --arch out")
     qemu = None if arch == "um" else repo / "tools" / "qemu_configs" / f"{arch}.py"
     return kunit.Config(arch, debug, tuple(kconfig_add), qemu,
                         repo / "tools" / "configs" / "debug.config",
-                        repo / "tools" / "configs" / "coverage.config" if measured else None)
+                        repo / "tools" / "configs" / "coverage.config" if measured else None,
+                        modules.config_lines(repo / "tools" / "configs" / "modules.config") if as_modules else ())
 
 
 def build_stage(site: Site, config: kunit.Config, stage: str, patches: List[str], results: Path) -> Path:
@@ -150,8 +154,11 @@ def run_stage(site: Site, config: kunit.Config, build: Path, stage: str, contrac
               timeout: Optional[int], results: Path, console: Console) -> kunit.Outcome:
     """Run the suites in the kernel of @build, logs go to @results."""
     limit = timeout or kunit.TIMEOUT[config.arch] * (2 if config.debug else 1)
-    outcome = kunit.run(site.work, build, config, contract, glob, limit, stage_name(site, config, stage),
-                        results, console)
+    name = stage_name(site, config, stage)
+    if config.modules:
+        outcome = modules.run(site.repo, site.work, build, config, contract, glob, limit, name, results, console)
+    else:
+        outcome = kunit.run(site.work, build, config, contract, glob, limit, name, results, console)
     if glob and not outcome.tests and not outcome.died:
         raise Stop(f"no test matches '{glob}': the suites are rmap, rmap_callers, userfaultfd_move")
     return outcome
@@ -206,7 +213,7 @@ def run(repo: Path, request: Request, console: Console) -> int:
     """Do what @request says; the exit status.  Raises Stop if it cannot be done."""
     if request.kernel is not None:
         source.check_line(request.kernel)
-    config = config_for(repo, request.arch, request.debug, request.kconfig_add, request.coverage)
+    config = config_for(repo, request.arch, request.debug, request.kconfig_add, request.coverage, request.modules)
     needed = [*packages.BUILD, *packages.ARCH[request.arch]]
     packages.need(console, needed + list(packages.TREE if request.tree else ()))
     cache = source.open_cache()
