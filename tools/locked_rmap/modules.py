@@ -127,29 +127,34 @@ def run(repo: Path, work: WorkTree, where: Path, config: Config, contract: str, 
                          results / "qemu.log", timeout * ROUNDS, console, console.tick)
     text = guest.text_of(log)
     files.write_atomic(log, text.encode())
+    found = outcome(work.tree, text, hung, results)
+    console.end(f"{len(found.tests)} tests" + (f", {found.died}" if found.died else ""))
+    return found._replace(seconds=time.monotonic() - started)
+
+
+def outcome(tree: Path, text: str, hung: str, results: Path) -> Outcome:
+    """What a guest with the console @text comes to; @hung: how it did, if it did."""
     told = read(text)
-    died = why_not_over(told, hung, klog.splats(text))
+    splats = klog.splats(text)
     tests: Dict[str, str] = {}
     skips: Dict[str, str] = {}
     notes: Dict[str, List[str]] = {}
-    # What debugfs has not got any more when a guest has died.
-    rounds = [join(found) for found in told.rounds] or [""]
-    for number, found in enumerate(rounds, 1):
-        outcome = parse(work, found, number, results)
-        for name, status in outcome.tests.items():
-            if number > 1 and tests.get(name, FAIL) != status:
-                notes[name] = [*notes.get(name, []), *outcome.notes.get(name, []),
-                               f"when inserted again: {status}, before: {tests.get(name, 'no result')}"]
-            elif outcome.notes.get(name):
-                notes[name] = outcome.notes[name]
+    for number, shown in enumerate(told.rounds, 1):
+        found = parse(tree, join(shown), number, results)
+        for name, status in found.tests.items():
+            told_of = [*notes.get(name, []), *found.notes.get(name, [])]
+            if number > 1 and tests.get(name) != status:
+                told_of.append(f"when inserted again: {status}, before: {tests.get(name, 'no result')}")
+            if told_of:
+                notes[name] = told_of
             if name not in tests or WORST[status] > WORST[tests[name]]:
                 tests[name] = status
-        skips.update({name: why for name, why in outcome.skips.items() if tests[name] == SKIP})
-        for name in set(tests) - set(outcome.tests):
+        skips.update(found.skips)
+        for name in [name for name in tests if name not in found.tests]:
             tests[name] = FAIL
             notes[name] = [*notes.get(name, []), "no result when inserted again"]
-    console.end(f"{len(tests)} tests" + (f", {died}" if died else ""))
-    return Outcome(tests, skips, notes, klog.splats(text), time.monotonic() - started, died)
+    return Outcome(tests, {name: why for name, why in skips.items() if tests[name] == SKIP}, notes, splats, 0,
+                   why_not_over(told, hung, splats))
 
 
 def why_not_over(told: Told, hung: str, splats: Sequence[klog.Splat]) -> str:
@@ -163,13 +168,13 @@ def why_not_over(told: Told, hung: str, splats: Sequence[klog.Splat]) -> str:
     return (hung or "the guest died") + doing + last
 
 
-def parse(work: WorkTree, text: str, number: int, results: Path) -> Outcome:
+def parse(tree: Path, text: str, number: int, results: Path) -> Outcome:
     """What the results @text of a round come to, by kunit.py; its files go to @results."""
     suffix = "" if number == 1 else f"-{number}"
     place, value = results / f"results{suffix}.ktap", results / f"kunit{suffix}.json"
     files.write_atomic(place, text.encode())
-    proc.run([*kunit.kunit_py(work.tree), "parse", f"--json={value}", str(place)],
-             results / f"kunit{suffix}.log", cwd=work.tree, limit=60)
+    proc.run([*kunit.kunit_py(tree), "parse", f"--json={value}", str(place)],
+             results / f"kunit{suffix}.log", cwd=tree, limit=60)
     found = klog.ktap(text)
     return Outcome(kunit.read_results(files.read_json(value), found),
                    {name: case.reason for name, case in found.cases.items() if case.status == "skip"},
