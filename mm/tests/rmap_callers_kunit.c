@@ -15,6 +15,7 @@
 #include <linux/kprobes.h>
 #include <linux/mm.h>
 #include <linux/mman.h>
+#include <linux/module.h>
 #include <linux/page-flags.h>
 #include <linux/page_idle.h>
 #include <linux/pagemap.h>
@@ -1639,3 +1640,7 @@ static struct kunit_suite rmap_callers_test_suite = {
 };
 
 kunit_test_suite(rmap_callers_test_suite);
+
+MODULE_IMPORT_NS_KUNIT;
+MODULE_DESCRIPTION("KUnit tests for the callers of rmap_walk()");
+MODULE_LICENSE("GPL");

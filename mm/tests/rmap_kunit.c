@@ -11,6 +11,7 @@
 #include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/mman.h>
+#include <linux/module.h>
 #include <linux/pagemap.h>
 #include <linux/panic.h>
 #include <linux/rmap.h>
@@ -1299,3 +1300,7 @@ static struct kunit_suite rmap_test_suite = {
 };
 
 kunit_test_suite(rmap_test_suite);
+
+MODULE_IMPORT_NS_KUNIT;
+MODULE_DESCRIPTION("KUnit tests for the reverse map of anonymous folios");
+MODULE_LICENSE("GPL");

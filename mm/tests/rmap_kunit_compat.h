@@ -19,6 +19,7 @@
 #include <linux/mm_types.h>
 #include <linux/mman.h>
 #include <linux/mmu_notifier.h>
+#include <linux/module.h>
 #include <linux/percpu_counter.h>
 #include <linux/rmap.h>
 #include <linux/sched/mm.h>
@@ -31,6 +32,18 @@
 
 #include "../internal.h"
 
+/* What is exported for KUnit is in a namespace; the oldest kernels have no word for it. */
+#ifdef RMAP_KUNIT_HAS_VISIBILITY
+#include <kunit/visibility.h>
+#endif
+#ifndef EXPORT_SYMBOL_IF_KUNIT
+#define EXPORT_SYMBOL_IF_KUNIT(symbol) \
+	EXPORT_SYMBOL_NS(symbol, EXPORTED_FOR_KUNIT_TESTING)
+#endif
+
+/* MODULE_IMPORT_NS() took a bare word, and takes a string. */
+#define MODULE_IMPORT_NS_KUNIT	MODULE_INFO(import_ns, "EXPORTED_FOR_KUNIT_TESTING")
+
 /*
  * Before KUnit had actions, it cleaned up in the test's own thread, with the test's
  * mm still in use, or, after a failed assertion, in the thread that runs all tests,
@@ -38,6 +51,7 @@
  * it comes to has the thread end early, and all cleaning up done in a third one.
  */
 #ifndef KUNIT_FAIL_AND_ABORT
+#define RMAP_KUNIT_OLD_KUNIT
 #define KUNIT_FAIL_AND_ABORT(test, fmt, ...) \
 	KUNIT_FAIL_ASSERTION(test, KUNIT_ASSERTION, fmt, ##__VA_ARGS__)
 

@@ -16,6 +16,7 @@
 #include <linux/memcontrol.h>
 #include <linux/major.h>
 #include <linux/mman.h>
+#include <linux/module.h>
 #include <linux/mount.h>
 #include <linux/pagemap.h>
 #include <linux/pagewalk.h>
@@ -27,40 +28,16 @@
 #include <linux/uaccess.h>
 #include <uapi/linux/userfaultfd.h>
 #include <asm/unistd.h>
-#include <asm/syscall.h>
-#include <asm/tlbflush.h>
 
 #include "../internal.h"
 #include "rmap_kunit_compat.h"
 #include "rmap_kunit_helpers.h"
 
+/* On the kernel's command line; a module has its parameters to itself. */
+#ifndef MODULE
 #undef MODULE_PARAM_PREFIX
 #define MODULE_PARAM_PREFIX "rmap_kunit."
-
-/*
- * System calls that have no function for callers inside the kernel. What they
- * take and return is the same on every kernel.
- */
-static long rmap_kunit_syscall6(unsigned int nr, unsigned long a, unsigned long b,
-				unsigned long c, unsigned long d, unsigned long e,
-				unsigned long f)
-{
-#if defined(CONFIG_UML)
-	return rmap_kunit_sys_call_table[nr](a, b, c, d, e, f);
-#elif defined(CONFIG_X86_64)
-	struct pt_regs regs = {
-		.di = a, .si = b, .dx = c, .r10 = d, .r8 = e, .r9 = f,
-	};
-
-	return sys_call_table[nr](&regs);
-#elif defined(CONFIG_ARM64)
-	struct pt_regs regs = { .regs = { a, b, c, d, e, f } };
-
-	return sys_call_table[nr](&regs);
-#else
-	return -EOPNOTSUPP;
 #endif
-}
 
 static long rmap_kunit_syscall(unsigned int nr, unsigned long a, unsigned long b,
 			       unsigned long c, unsigned long d)
@@ -100,6 +77,7 @@ int rmap_kunit_suite_init(struct kunit_suite *suite)
 	pr_err("rmap_kunit.contract=%s: must be locked or revalidate\n", contract);
 	return -EINVAL;
 }
+EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_suite_init);
 
 static const char *rmap_kunit_contract_name(enum rmap_kunit_contract contract)
 {
@@ -116,6 +94,7 @@ bool rmap_kunit_has_contract(enum rmap_kunit_contract asked)
 {
 	return !strcmp(contract, rmap_kunit_contract_name(asked));
 }
+EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_has_contract);
 
 /**
  * rmap_kunit_needs_contract() - Skip a test that is about the other contract
@@ -129,6 +108,7 @@ void rmap_kunit_needs_contract(struct kunit *test,
 		kunit_skip(test, "holds for rmap_kunit.contract=%s only",
 			   rmap_kunit_contract_name(needed));
 }
+EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_needs_contract);
 
 /*
  * After a failure, locks of the mm or of its anon_vmas may be held for ever, and
@@ -192,6 +172,7 @@ unsigned long rmap_kunit_mmap(struct kunit *test, unsigned long nr_pages)
 {
 	return rmap_kunit_mmap_aligned(test, nr_pages * PAGE_SIZE, PAGE_SIZE);
 }
+EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_mmap);
 
 /**
  * rmap_kunit_mmap_far() - Map memory that shares no page table with other memory
@@ -212,6 +193,7 @@ unsigned long rmap_kunit_mmap_far(struct kunit *test, unsigned long len)
 				  len, PROT_READ | PROT_WRITE,
 				  MAP_ANONYMOUS | MAP_PRIVATE | MAP_FIXED);
 }
+EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_mmap_far);
 
 /**
  * rmap_kunit_mmap_thps() - Map private anonymous memory for huge pages
@@ -242,6 +224,7 @@ unsigned long rmap_kunit_mmap_thps(struct kunit *test, unsigned long nr)
 	kunit_skip(test, "needs CONFIG_TRANSPARENT_HUGEPAGE");
 #endif
 }
+EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_mmap_thps);
 
 /**
  * rmap_kunit_mmap_thp() - Map private anonymous memory for one huge page
@@ -253,6 +236,7 @@ unsigned long rmap_kunit_mmap_thp(struct kunit *test)
 {
 	return rmap_kunit_mmap_thps(test, 1);
 }
+EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_mmap_thp);
 
 /**
  * rmap_kunit_mprotect() - Change the protection of memory
@@ -267,6 +251,7 @@ void rmap_kunit_mprotect(struct kunit *test, unsigned long addr,
 	rmap_kunit_needs_syscalls(test);
 	KUNIT_ASSERT_EQ(test, rmap_kunit_syscall(__NR_mprotect, addr, len, prot, 0), 0);
 }
+EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_mprotect);
 
 /**
  * rmap_kunit_mlock() - Lock memory, faulting it in
@@ -279,6 +264,7 @@ void rmap_kunit_mlock(struct kunit *test, unsigned long addr, unsigned long len)
 	rmap_kunit_needs_syscalls(test);
 	KUNIT_ASSERT_EQ(test, rmap_kunit_syscall(__NR_mlock, addr, len, 0, 0), 0);
 }
+EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_mlock);
 
 /**
  * rmap_kunit_mmap_hugetlb() - Map private memory of hugetlb
@@ -304,6 +290,7 @@ unsigned long rmap_kunit_mmap_hugetlb(struct kunit *test)
 	KUNIT_ASSERT_FALSE_MSG(test, IS_ERR_VALUE(ret), "mmap: %ld", ret);
 	return ret;
 }
+EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_mmap_hugetlb);
 
 /**
  * rmap_kunit_mremap() - Grow a mapping, which moves it
@@ -325,6 +312,7 @@ unsigned long rmap_kunit_mremap(struct kunit *test, unsigned long addr,
 	KUNIT_ASSERT_NE(test, ret, addr);
 	return ret;
 }
+EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_mremap);
 
 /* A string in user memory, for system calls. */
 static unsigned long rmap_kunit_string(struct kunit *test, const char *string)
@@ -364,6 +352,7 @@ unsigned long rmap_kunit_mmap_file(struct kunit *test)
 {
 	return rmap_kunit_mmap_file_as(test, MAP_SHARED);
 }
+EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_mmap_file);
 
 /**
  * rmap_kunit_mmap_private_file() - Map one page of a file, private
@@ -375,6 +364,7 @@ unsigned long rmap_kunit_mmap_private_file(struct kunit *test)
 {
 	return rmap_kunit_mmap_file_as(test, MAP_PRIVATE);
 }
+EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_mmap_private_file);
 
 /**
  * rmap_kunit_write() - Write to user memory, faulting in the page if need be
@@ -386,6 +376,7 @@ void rmap_kunit_write(struct kunit *test, unsigned long addr, u32 value)
 {
 	KUNIT_ASSERT_EQ(test, put_user(value, (u32 __user *)addr), 0);
 }
+EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_write);
 
 /**
  * rmap_kunit_zap() - Unmap pages, leaving the VMA and its anon_vma
@@ -397,6 +388,7 @@ void rmap_kunit_zap(struct kunit *test, unsigned long addr, unsigned long len)
 {
 	KUNIT_ASSERT_EQ(test, do_madvise(current->mm, addr, len, MADV_DONTNEED), 0);
 }
+EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_zap);
 
 static void rmap_kunit_folio_end(void *folio)
 {
@@ -424,6 +416,7 @@ struct folio *rmap_kunit_folio(struct kunit *test, unsigned long addr)
 							folio), 0);
 	return folio;
 }
+EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_folio);
 
 /**
  * rmap_kunit_new_folio() - Fault in a page, and get its folio
@@ -448,6 +441,7 @@ struct folio *rmap_kunit_new_folio(struct kunit *test, unsigned long addr,
 	KUNIT_ASSERT_TRUE(test, folio_test_lru(folio));
 	return folio;
 }
+EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_new_folio);
 
 /**
  * rmap_kunit_new_thp() - Fault in a huge page, and get its folio
@@ -468,6 +462,7 @@ struct folio *rmap_kunit_new_thp(struct kunit *test, unsigned long addr,
 		kunit_skip(test, "got no huge page");
 	return folio;
 }
+EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_new_thp);
 
 static void rmap_kunit_ksm_stop(void *run)
 {
@@ -516,6 +511,8 @@ struct folio *rmap_kunit_new_ksm_folio(struct kunit *test, unsigned long addr,
 		rmap_kunit_write(test, addr + i * PAGE_SIZE, value);
 	KUNIT_ASSERT_EQ(test, do_madvise(current->mm, addr, nr_pages * PAGE_SIZE,
 					 MADV_MERGEABLE), 0);
+	/* Whoever has it running has it back afterwards. */
+	rmap_kunit_set(test, "sysfs", "kernel/mm/ksm/run", "0");
 	rmap_kunit_set(test, "sysfs", "kernel/mm/ksm/sleep_millisecs", "1");
 	run = rmap_kunit_open(test, "sysfs", "kernel/mm/ksm/run", O_RDWR);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, rmap_kunit_ksm_stop,
@@ -530,6 +527,7 @@ struct folio *rmap_kunit_new_ksm_folio(struct kunit *test, unsigned long addr,
 	lru_add_drain_all();
 	return rmap_kunit_folio(test, addr);
 }
+EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_new_ksm_folio);
 
 /**
  * rmap_kunit_put_folio() - Drop the reference to a folio before the test ends
@@ -540,6 +538,7 @@ void rmap_kunit_put_folio(struct kunit *test, struct folio *folio)
 {
 	kunit_release_action(test, rmap_kunit_folio_end, folio);
 }
+EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_put_folio);
 
 /**
  * rmap_kunit_read() - Read user memory
@@ -556,6 +555,7 @@ u32 rmap_kunit_read(struct kunit *test, unsigned long addr)
 	KUNIT_ASSERT_EQ(test, get_user(value, (u32 __user *)addr), 0);
 	return value;
 }
+EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_read);
 
 /**
  * rmap_kunit_touch() - Make a page young, as reading it does
@@ -578,6 +578,7 @@ int rmap_kunit_touch(unsigned long addr)
 		return ret;
 	return copy_from_user(&value, (u32 __user *)addr, sizeof(value)) ? -EFAULT : 0;
 }
+EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_touch);
 
 /**
  * rmap_kunit_anon_vma() - Look up the anon_vma of a VMA
@@ -599,6 +600,7 @@ struct anon_vma *rmap_kunit_anon_vma(struct kunit *test, unsigned long addr)
 	mmap_read_unlock(current->mm);
 	return anon_vma;
 }
+EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_anon_vma);
 
 /**
  * rmap_kunit_index() - What folio->index must be at an address
@@ -620,6 +622,7 @@ pgoff_t rmap_kunit_index(struct kunit *test, unsigned long addr)
 	mmap_read_unlock(current->mm);
 	return index;
 }
+EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_index);
 
 static int rmap_kunit_pmd_entry(pmd_t *pmdp, unsigned long addr,
 				unsigned long next, struct mm_walk *walk)
@@ -668,6 +671,7 @@ struct rmap_kunit_entry rmap_kunit_entry(struct kunit *test, unsigned long addr)
 	mmap_read_unlock(current->mm);
 	return entry;
 }
+EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_entry);
 
 static int rmap_kunit_wrprotect_pte(pte_t *ptep, unsigned long addr,
 				    unsigned long next, struct mm_walk *walk)
@@ -695,11 +699,12 @@ void rmap_kunit_wrprotect(struct kunit *test, unsigned long addr)
 	vma_start_write(vma_lookup(current->mm, addr));
 	walk_page_range(current->mm, addr, addr + PAGE_SIZE,
 			&rmap_kunit_wrprotect_ops, NULL);
-	flush_tlb_mm(current->mm);
+	rmap_kunit_flush_tlb();
 	mmap_write_unlock(current->mm);
 	pte = rmap_kunit_entry(test, addr).pte;
 	KUNIT_ASSERT_TRUE(test, pte_present(pte) && !pte_write(pte));
 }
+EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_wrprotect);
 
 /**
  * rmap_kunit_is_hole() - Is there nothing at all at an address?
@@ -717,6 +722,7 @@ bool rmap_kunit_is_hole(struct kunit *test, unsigned long addr)
 	return pmd_present(entry.pmd) && !pmd_leaf(entry.pmd) &&
 	       pte_none(entry.pte);
 }
+EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_is_hole);
 
 /**
  * rmap_kunit_folio_state() - Take down what a caller of rmap_walk() must not change
@@ -737,6 +743,7 @@ struct rmap_kunit_folio_state rmap_kunit_folio_state(struct folio *folio)
 		state.anon_vma_refs = atomic_read(&state.anon_vma->refcount);
 	return state;
 }
+EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_folio_state);
 
 /**
  * rmap_kunit_expect_unchanged() - Expect locks and references to be as before
@@ -761,6 +768,7 @@ void rmap_kunit_expect_unchanged(struct kunit *test, struct folio *folio,
 				       rwsem_is_locked(&now.anon_vma->root->rwsem),
 				       "the root's rwsem was not released");
 }
+EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_expect_unchanged);
 
 /**
  * rmap_kunit_rss() - Count pages of the test's mm
@@ -771,6 +779,23 @@ void rmap_kunit_expect_unchanged(struct kunit *test, struct folio *folio,
 long rmap_kunit_rss(int member)
 {
 	return rmap_kunit_rss_count(current->mm, member);
+}
+EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_rss);
+
+/*
+ * Wait until a task has given up its memory, which is before it is gone for good.
+ * What it ran may be unloaded then.
+ */
+static bool rmap_kunit_task_wait(struct task_struct *task)
+{
+	unsigned long end = jiffies + msecs_to_jiffies(RMAP_KUNIT_TIMEOUT_MS);
+
+	while (!READ_ONCE(task->exit_state)) {
+		if (time_after(jiffies, end))
+			return false;
+		schedule_timeout_uninterruptible(1);
+	}
+	return true;
 }
 
 static int rmap_kunit_thread_fn(void *data)
@@ -795,24 +820,27 @@ static void rmap_kunit_thread_end(void *data)
 	if (!thread->started)
 		wake_up_process(thread->task);
 	/* What a stuck thread uses has to stay: leave all the rest to it. */
-	if (!rmap_kunit_thread_wait(thread))
+	if (!rmap_kunit_thread_wait(thread) || !rmap_kunit_task_wait(thread->task))
 		KUNIT_FAIL_AND_ABORT(test, "thread %d is stuck",
 				     task_pid_nr(thread->task));
 	put_task_struct(thread->task);
+	module_put(thread->owner);
 	kfree(thread);
 }
 
 /**
- * rmap_kunit_thread_create() - Make a thread that works in the test's mm
+ * rmap_kunit_thread_create_in() - Make a thread that works in the test's mm
+ * @owner: the module that @fn is in; it stays as long as the thread does
  * @test: the test
  * @fn: what the thread is to run, once rmap_kunit_thread_start() is called for it
  * @data: for @fn; must live until the test ends, so not on the test's stack
  *
  * Return: the thread.
  */
-struct rmap_kunit_thread *rmap_kunit_thread_create(struct kunit *test,
-						   void (*fn)(void *data),
-						   void *data)
+struct rmap_kunit_thread *rmap_kunit_thread_create_in(struct module *owner,
+						      struct kunit *test,
+						      void (*fn)(void *data),
+						      void *data)
 {
 	struct rmap_kunit_thread *thread;
 
@@ -829,10 +857,13 @@ struct rmap_kunit_thread *rmap_kunit_thread_create(struct kunit *test,
 	}
 	mmget(thread->mm);
 	get_task_struct(thread->task);
+	__module_get(owner);
+	thread->owner = owner;
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, rmap_kunit_thread_end,
 							thread), 0);
 	return thread;
 }
+EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_thread_create_in);
 
 /**
  * rmap_kunit_thread_start() - Start a thread
@@ -843,6 +874,7 @@ void rmap_kunit_thread_start(struct rmap_kunit_thread *thread)
 	thread->started = true;
 	wake_up_process(thread->task);
 }
+EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_thread_start);
 
 static bool rmap_kunit_thread_sleeps_on(struct rmap_kunit_thread *thread,
 					struct rw_semaphore *rwsem,
@@ -897,6 +929,7 @@ rmap_kunit_settle_on_rwsem(struct rmap_kunit_thread *thread,
 {
 	return rmap_kunit_thread_settle(thread, rwsem, NULL);
 }
+EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_settle_on_rwsem);
 
 /**
  * rmap_kunit_settle_on_folio() - Wait until a thread has ended or wants a folio lock
@@ -911,6 +944,7 @@ rmap_kunit_settle_on_folio(struct rmap_kunit_thread *thread,
 {
 	return rmap_kunit_thread_settle(thread, NULL, folio);
 }
+EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_settle_on_folio);
 
 /**
  * rmap_kunit_settle_on_event() - Wait until a thread has ended or sleeps
@@ -923,6 +957,7 @@ rmap_kunit_settle_on_event(struct rmap_kunit_thread *thread)
 {
 	return rmap_kunit_thread_settle(thread, NULL, NULL);
 }
+EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_settle_on_event);
 
 /**
  * rmap_kunit_thread_bind() - Have a thread run on one CPU
@@ -933,6 +968,7 @@ void rmap_kunit_thread_bind(struct rmap_kunit_thread *thread, unsigned int cpu)
 {
 	kthread_bind(thread->task, cpu);
 }
+EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_thread_bind);
 
 /**
  * rmap_kunit_thread_wait() - Wait for a thread to end
@@ -945,6 +981,7 @@ bool rmap_kunit_thread_wait(struct rmap_kunit_thread *thread)
 	return wait_for_completion_timeout(&thread->done,
 					   msecs_to_jiffies(RMAP_KUNIT_TIMEOUT_MS));
 }
+EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_thread_wait);
 
 /**
  * rmap_kunit_thread_data() - What the current thread was created with
@@ -957,6 +994,7 @@ void *rmap_kunit_thread_data(void)
 
 	return thread->data;
 }
+EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_thread_data);
 
 #if defined(CONFIG_KPROBES) && defined(CONFIG_HAVE_FUNCTION_ARG_ACCESS_API)
 
@@ -1011,6 +1049,7 @@ void rmap_kunit_probe(struct kunit *test, struct rmap_kunit_probe *probe,
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, rmap_kunit_probe_end,
 							probe), 0);
 }
+EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_probe);
 
 #else
 
@@ -1019,6 +1058,7 @@ void rmap_kunit_probe(struct kunit *test, struct rmap_kunit_probe *probe,
 {
 	kunit_skip(test, "needs KPROBES on an architecture that gives access to arguments");
 }
+EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_probe);
 
 #endif
 
@@ -1041,17 +1081,13 @@ static int rmap_kunit_child_fn(void *data)
 	do_exit(0);
 }
 
-/* Wait until it has given up its memory, which is before it is gone for good. */
-static bool rmap_kunit_child_wait(struct rmap_kunit_child *child)
+static struct task_struct *rmap_kunit_find_task(pid_t nr)
 {
-	unsigned long end = jiffies + msecs_to_jiffies(RMAP_KUNIT_TIMEOUT_MS);
+	struct pid *pid = find_get_pid(nr);
+	struct task_struct *task = get_pid_task(pid, PIDTYPE_PID);
 
-	while (!READ_ONCE(child->task->exit_state)) {
-		if (time_after(jiffies, end))
-			return false;
-		schedule_timeout_uninterruptible(1);
-	}
-	return true;
+	put_pid(pid);
+	return task;
 }
 
 static void rmap_kunit_child_end(void *data)
@@ -1060,15 +1096,17 @@ static void rmap_kunit_child_end(void *data)
 	struct rmap_kunit_child *child = data;
 
 	complete_all(&child->release);
-	if (!rmap_kunit_child_wait(child))
+	if (!rmap_kunit_task_wait(child->task))
 		KUNIT_FAIL_AND_ABORT(test, "child %d is stuck",
 				     task_pid_nr(child->task));
 	put_task_struct(child->task);
+	module_put(child->owner);
 	kfree(child);
 }
 
 /**
- * rmap_kunit_fork() - Fork the test
+ * rmap_kunit_fork_in() - Fork the test
+ * @owner: the module that @fn is in; it stays as long as the child does
  * @test: the test
  * @fn: what the child does first, may be %NULL; then it waits to be reaped
  * @data: for @fn, in child->data
@@ -1078,9 +1116,10 @@ static void rmap_kunit_child_end(void *data)
  *
  * Return: the child, after @fn has returned.
  */
-struct rmap_kunit_child *rmap_kunit_fork(struct kunit *test,
-					 void (*fn)(struct rmap_kunit_child *child),
-					 void *data)
+struct rmap_kunit_child *rmap_kunit_fork_in(struct module *owner,
+					    struct kunit *test,
+					    void (*fn)(struct rmap_kunit_child *child),
+					    void *data)
 {
 	struct rmap_kunit_child *child;
 	struct kernel_clone_args args = {
@@ -1103,7 +1142,9 @@ struct rmap_kunit_child *rmap_kunit_fork(struct kunit *test,
 		kfree(child);
 		KUNIT_FAIL_AND_ABORT(test, "fork: %d", pid);
 	}
-	child->task = find_get_task_by_vpid(pid);
+	__module_get(owner);
+	child->owner = owner;
+	child->task = rmap_kunit_find_task(pid);
 	KUNIT_ASSERT_NOT_NULL(test, child->task);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, rmap_kunit_child_end,
 							child), 0);
@@ -1112,6 +1153,7 @@ struct rmap_kunit_child *rmap_kunit_fork(struct kunit *test,
 	KUNIT_ASSERT_GT(test, left, 0);
 	return child;
 }
+EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_fork_in);
 
 /**
  * rmap_kunit_child_run() - Have a child do something more
@@ -1130,6 +1172,7 @@ void rmap_kunit_child_run(struct kunit *test, struct rmap_kunit_child *child,
 					   msecs_to_jiffies(RMAP_KUNIT_TIMEOUT_MS));
 	KUNIT_ASSERT_GT(test, left, 0);
 }
+EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_child_run);
 
 /**
  * rmap_kunit_reap() - Let a child exit, and wait until its memory is gone
@@ -1139,8 +1182,9 @@ void rmap_kunit_child_run(struct kunit *test, struct rmap_kunit_child *child,
 void rmap_kunit_reap(struct kunit *test, struct rmap_kunit_child *child)
 {
 	complete_all(&child->release);
-	KUNIT_ASSERT_TRUE(test, rmap_kunit_child_wait(child));
+	KUNIT_ASSERT_TRUE(test, rmap_kunit_task_wait(child->task));
 }
+EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_reap);
 
 static void rmap_kunit_look(struct mmu_notifier *notifier)
 {
@@ -1213,6 +1257,7 @@ struct rmap_kunit_observer *rmap_kunit_observe(struct kunit *test,
 							observer), 0);
 	return observer;
 }
+EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_observe);
 
 static void rmap_kunit_unmount(void *mnt)
 {
@@ -1243,7 +1288,7 @@ struct file *rmap_kunit_open(struct kunit *test, const char *fs,
 		kunit_skip(test, "needs %s", fs);
 	mnt = kern_mount(type);
 	/* The mount has its own reference. */
-	put_filesystem(type);
+	module_put(type->owner);
 	KUNIT_ASSERT_FALSE_MSG(test, IS_ERR(mnt), "mount %s: %ld", fs, PTR_ERR(mnt));
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, rmap_kunit_unmount,
 							mnt), 0);
@@ -1254,6 +1299,7 @@ struct file *rmap_kunit_open(struct kunit *test, const char *fs,
 							file), 0);
 	return file;
 }
+EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_open);
 
 /**
  * rmap_kunit_read_uint() - Read a number from a file of sysfs
@@ -1272,6 +1318,7 @@ unsigned int rmap_kunit_read_uint(struct kunit *test, struct file *file)
 	KUNIT_ASSERT_EQ(test, kstrtouint(strim(buf), 10, &value), 0);
 	return value;
 }
+EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_read_uint);
 
 /**
  * struct rmap_kunit_setting - A file that is to hold what it held before
@@ -1319,14 +1366,16 @@ void rmap_kunit_set(struct kunit *test, const char *fs, const char *path,
 	KUNIT_ASSERT_EQ_MSG(test, kernel_write(setting->file, value, strlen(value),
 					       &pos), strlen(value), "%s", path);
 }
+EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_set);
 
 #ifdef CONFIG_MEMCG
 
 #define RMAP_KUNIT_CGROUP	"rmap_kunit"
-#define RMAP_KUNIT_CGROUP_ROOT	"/rmap_kunit_cgroup"
 
 /**
  * struct rmap_kunit_cgroup - A cgroup of the test's own
+ * @control: what says which controllers the root's children have
+ * @enabled: whether the memory controller was not one of them
  * @root: user address of the path where cgroup2 is mounted
  * @path: user address of the cgroup's path
  * @mounted: whether cgroup2 is mounted
@@ -1334,6 +1383,8 @@ void rmap_kunit_set(struct kunit *test, const char *fs, const char *path,
  * @ret: what removing the cgroup came to
  */
 struct rmap_kunit_cgroup {
+	struct file *control;
+	bool enabled;
 	unsigned long root;
 	unsigned long path;
 	bool mounted;
@@ -1363,11 +1414,14 @@ static void rmap_kunit_cgroup_end(void *data)
 {
 	struct kunit *test = kunit_get_current_test();
 	struct rmap_kunit_cgroup *cgroup = data;
+	loff_t pos = 0;
 
 	rmap_kunit_thread_start(cgroup->end);
 	if (!rmap_kunit_thread_wait(cgroup->end))
 		KUNIT_FAIL_AND_ABORT(test, "the cgroup cannot be removed");
 	KUNIT_EXPECT_EQ(test, cgroup->ret, 0);
+	if (cgroup->enabled)
+		KUNIT_EXPECT_EQ(test, kernel_write(cgroup->control, "-memory", 7, &pos), 7);
 }
 
 static void rmap_kunit_join_cgroup(struct kunit *test, const char *procs)
@@ -1390,26 +1444,39 @@ struct mem_cgroup *rmap_kunit_enter_memcg(struct kunit *test)
 {
 	struct rmap_kunit_cgroup *cgroup;
 	struct mem_cgroup *memcg;
-	struct file *file;
+	char there[128] = "";
 	loff_t pos = 0;
+	long ret;
 
 	rmap_kunit_needs_syscalls(test);
 	cgroup = kunit_kzalloc(test, sizeof(*cgroup), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, cgroup);
-	cgroup->root = rmap_kunit_string(test, RMAP_KUNIT_CGROUP_ROOT);
-	cgroup->path = rmap_kunit_string(test, RMAP_KUNIT_CGROUP_ROOT "/" RMAP_KUNIT_CGROUP);
+	/* Closed and unmounted after the cgroup is removed, so opened before. */
+	cgroup->control = rmap_kunit_open(test, "cgroup2", "cgroup.subtree_control", O_RDWR);
+	cgroup->root = rmap_kunit_string(test, "/" RMAP_KUNIT_CGROUP);
+	cgroup->path = rmap_kunit_string(test, "/" RMAP_KUNIT_CGROUP "/" RMAP_KUNIT_CGROUP);
 	cgroup->end = rmap_kunit_thread_create(test, rmap_kunit_rmdir_cgroup, cgroup);
-	KUNIT_ASSERT_EQ(test, rmap_kunit_syscall(__NR_mkdirat, AT_FDCWD, cgroup->root,
-						 0755, 0), 0);
+	ret = rmap_kunit_syscall(__NR_mkdirat, AT_FDCWD, cgroup->root, 0755, 0);
+	if (ret == -EROFS) {
+		cgroup->root = rmap_kunit_string(test, "/dev/" RMAP_KUNIT_CGROUP);
+		cgroup->path = rmap_kunit_string(test, "/dev/" RMAP_KUNIT_CGROUP "/"
+						 RMAP_KUNIT_CGROUP);
+		ret = rmap_kunit_syscall(__NR_mkdirat, AT_FDCWD, cgroup->root, 0755, 0);
+	}
+	KUNIT_ASSERT_EQ(test, ret, 0);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, rmap_kunit_cgroup_end,
 							cgroup), 0);
 	KUNIT_ASSERT_EQ(test, rmap_kunit_syscall(__NR_mount, cgroup->root, cgroup->root,
 						 rmap_kunit_string(test, "cgroup2"),
 						 0), 0);
 	cgroup->mounted = true;
-	file = rmap_kunit_open(test, "cgroup2", "cgroup.subtree_control", O_WRONLY);
-	if (kernel_write(file, "+memory", 7, &pos) != 7)
-		kunit_skip(test, "cgroup2 does not have the memory controller");
+	KUNIT_ASSERT_GE(test, kernel_read(cgroup->control, there, sizeof(there) - 1, &pos), 0);
+	if (!strstr(there, "memory")) {
+		pos = 0;
+		if (kernel_write(cgroup->control, "+memory", 7, &pos) != 7)
+			kunit_skip(test, "cgroup2 does not have the memory controller");
+		cgroup->enabled = true;
+	}
 	KUNIT_ASSERT_EQ(test, rmap_kunit_syscall(__NR_mkdirat, AT_FDCWD, cgroup->path,
 						 0755, 0), 0);
 	rmap_kunit_join_cgroup(test, RMAP_KUNIT_CGROUP "/cgroup.procs");
@@ -1419,6 +1486,7 @@ struct mem_cgroup *rmap_kunit_enter_memcg(struct kunit *test)
 	KUNIT_ASSERT_PTR_NE(test, memcg, root_mem_cgroup);
 	return memcg;
 }
+EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_enter_memcg);
 
 /**
  * rmap_kunit_leave_memcg() - Put the test back into the root cgroup
@@ -1430,11 +1498,14 @@ void rmap_kunit_leave_memcg(struct kunit *test)
 {
 	rmap_kunit_join_cgroup(test, "cgroup.procs");
 }
+EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_leave_memcg);
 
 #endif /* CONFIG_MEMCG */
-#if defined(CONFIG_SWAP) && defined(CONFIG_BLK_DEV_RAM)
+#if defined(CONFIG_SWAP) && IS_ENABLED(CONFIG_BLK_DEV_RAM)
 
-#define RMAP_KUNIT_SWAP_PATH	"/rmap_kunit_swap"
+#define RMAP_KUNIT_SWAP_NAME	"rmap_kunit_swap"
+/* Other swap areas of a running system are to be used last. */
+#define RMAP_KUNIT_SWAP_FLAGS	(SWAP_FLAG_PREFER | SWAP_FLAG_PRIO_MASK)
 
 /**
  * struct rmap_kunit_swap - A swap area
@@ -1461,6 +1532,12 @@ static void rmap_kunit_swapoff(void *data)
 	rmap_kunit_syscall(__NR_unlinkat, AT_FDCWD, swap->path, 0, 0);
 }
 
+static long rmap_kunit_mknod(struct rmap_kunit_swap *swap)
+{
+	return rmap_kunit_syscall(__NR_mknodat, AT_FDCWD, swap->path, S_IFBLK | 0600,
+				  new_encode_dev(MKDEV(RAMDISK_MAJOR, 0)));
+}
+
 static void rmap_kunit_swap_end(void *data)
 {
 	struct kunit *test = kunit_get_current_test();
@@ -1472,9 +1549,10 @@ static void rmap_kunit_swap_end(void *data)
 	KUNIT_EXPECT_EQ(test, swap->ret, 0);
 }
 
-static void rmap_kunit_mkswap(struct kunit *test)
+static void rmap_kunit_mkswap(struct kunit *test, const char *path)
 {
 	union swap_header *header;
+	void *there;
 	struct fs_struct *own;
 	struct file *file;
 	loff_t pos = 0;
@@ -1482,10 +1560,12 @@ static void rmap_kunit_mkswap(struct kunit *test)
 	header = kunit_kzalloc(test, PAGE_SIZE, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, header);
 	own = rmap_kunit_borrow_files();
-	file = filp_open(RMAP_KUNIT_SWAP_PATH, O_RDWR | O_EXCL | O_LARGEFILE, 0);
+	file = filp_open(path, O_RDWR | O_EXCL | O_LARGEFILE, 0);
 	rmap_kunit_return_files(own);
 	if (file == ERR_PTR(-EBUSY))
 		kunit_skip(test, "the RAM disk is in use");
+	if (file == ERR_PTR(-ENXIO))
+		kunit_skip(test, "there is no RAM disk: is the module brd loaded?");
 	KUNIT_ASSERT_FALSE_MSG(test, IS_ERR(file), "open the RAM disk: %ld",
 			       PTR_ERR(file));
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, rmap_kunit_fput,
@@ -1493,6 +1573,12 @@ static void rmap_kunit_mkswap(struct kunit *test)
 	header->info.version = 1;
 	header->info.last_page = (i_size_read(file->f_mapping->host) >> PAGE_SHIFT) - 1;
 	memcpy(header->magic.magic, "SWAPSPACE2", 10);
+	there = kunit_kzalloc(test, PAGE_SIZE, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, there);
+	KUNIT_ASSERT_EQ(test, kernel_read(file, there, PAGE_SIZE, &pos), PAGE_SIZE);
+	if (memchr_inv(there, 0, PAGE_SIZE) && memcmp(there, header, PAGE_SIZE))
+		kunit_skip(test, "the RAM disk holds what is not ours");
+	pos = 0;
 	KUNIT_ASSERT_EQ(test, kernel_write(file, header, PAGE_SIZE, &pos), PAGE_SIZE);
 	kunit_release_action(test, rmap_kunit_fput, file);
 }
@@ -1501,28 +1587,36 @@ static void rmap_kunit_mkswap(struct kunit *test)
  * rmap_kunit_swapon() - Have a swap area until the test ends
  * @test: the test
  *
- * The area is a RAM disk, and the only one. Skips the test if the kernel can
- * neither swap nor have a RAM disk.
+ * The area is a RAM disk, and the one that is used first. Skips the test if the
+ * kernel cannot swap or has no RAM disk, or if the RAM disk is somebody's.
  */
 void rmap_kunit_swapon(struct kunit *test)
 {
 	struct rmap_kunit_swap *swap;
+	const char *path;
+	long ret;
 
 	rmap_kunit_needs_syscalls(test);
 	swap = kunit_kzalloc(test, sizeof(*swap), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, swap);
-	swap->path = rmap_kunit_string(test, RMAP_KUNIT_SWAP_PATH);
+	path = "/" RMAP_KUNIT_SWAP_NAME;
+	swap->path = rmap_kunit_string(test, path);
 	swap->off = rmap_kunit_thread_create(test, rmap_kunit_swapoff, swap);
-	KUNIT_ASSERT_EQ(test, rmap_kunit_syscall(__NR_mknodat, AT_FDCWD, swap->path,
-						 S_IFBLK | 0600,
-						 new_encode_dev(MKDEV(RAMDISK_MAJOR, 0))),
-			0);
+	ret = rmap_kunit_mknod(swap);
+	if (ret == -EROFS) {
+		path = "/dev/" RMAP_KUNIT_SWAP_NAME;
+		swap->path = rmap_kunit_string(test, path);
+		ret = rmap_kunit_mknod(swap);
+	}
+	KUNIT_ASSERT_EQ_MSG(test, ret, 0, "mknod %s", path);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, rmap_kunit_swap_end,
 							swap), 0);
-	rmap_kunit_mkswap(test);
-	KUNIT_ASSERT_EQ(test, rmap_kunit_syscall(__NR_swapon, swap->path, 0, 0, 0), 0);
+	rmap_kunit_mkswap(test, path);
+	KUNIT_ASSERT_EQ(test, rmap_kunit_syscall(__NR_swapon, swap->path,
+						 RMAP_KUNIT_SWAP_FLAGS, 0, 0), 0);
 	swap->on = true;
 }
+EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_swapon);
 
 #else
 
@@ -1530,6 +1624,7 @@ void rmap_kunit_swapon(struct kunit *test)
 {
 	kunit_skip(test, "needs CONFIG_SWAP and CONFIG_BLK_DEV_RAM");
 }
+EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_swapon);
 
 #endif
 
@@ -1546,6 +1641,7 @@ bool rmap_kunit_is_swapped(struct kunit *test, unsigned long addr)
 
 	return is_swap_pte(pte) && !non_swap_entry(pte_to_swp_entry(pte));
 }
+EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_is_swapped);
 
 /**
  * rmap_kunit_in_swap_cache() - Is a page that is swapped out in the swap cache?
@@ -1565,6 +1661,7 @@ bool rmap_kunit_in_swap_cache(struct kunit *test, unsigned long addr)
 	KUNIT_ASSERT_EQ(test, get_user(resident, (u8 __user *)vec), 0);
 	return resident & 1;
 }
+EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_in_swap_cache);
 
 /**
  * rmap_kunit_page_out() - Swap out a page of the test's own
@@ -1581,6 +1678,7 @@ void rmap_kunit_page_out(struct kunit *test, unsigned long addr)
 					 MADV_PAGEOUT), 0);
 	KUNIT_ASSERT_TRUE(test, rmap_kunit_is_swapped(test, addr));
 }
+EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_page_out);
 
 static void rmap_kunit_uffd_end(void *uffd)
 {
@@ -1610,6 +1708,7 @@ long rmap_kunit_uffd_ioctl(struct kunit *test, struct file *uffd,
 	KUNIT_ASSERT_EQ(test, copy_from_user(arg, (void __user *)addr, size), 0);
 	return ret;
 }
+EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_uffd_ioctl);
 
 /**
  * rmap_kunit_uffd_open_any() - Open a userfaultfd that may not be able to move pages
@@ -1643,6 +1742,7 @@ struct file *rmap_kunit_uffd_open_any(struct kunit *test, u64 *features)
 	*features = api.features;
 	return uffd;
 }
+EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_uffd_open_any);
 
 /**
  * rmap_kunit_uffd_open_with() - Open a userfaultfd that can move pages, and more
@@ -1661,6 +1761,7 @@ struct file *rmap_kunit_uffd_open_with(struct kunit *test, u64 features)
 		kunit_skip(test, "this kernel has no UFFDIO_MOVE");
 	return uffd;
 }
+EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_uffd_open_with);
 
 /**
  * rmap_kunit_uffd_open() - Open a userfaultfd that can move pages
@@ -1674,6 +1775,7 @@ struct file *rmap_kunit_uffd_open(struct kunit *test)
 {
 	return rmap_kunit_uffd_open_with(test, 0);
 }
+EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_uffd_open);
 
 /**
  * rmap_kunit_uffd_register_for() - Register memory with a userfaultfd
@@ -1697,6 +1799,7 @@ u64 rmap_kunit_uffd_register_for(struct kunit *test, struct file *uffd,
 						    &reg, sizeof(reg)), 0);
 	return reg.ioctls;
 }
+EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_uffd_register_for);
 
 /**
  * rmap_kunit_uffd_register() - Register memory for its missing pages
@@ -1711,3 +1814,8 @@ void rmap_kunit_uffd_register(struct kunit *test, struct file *uffd,
 	rmap_kunit_uffd_register_for(test, uffd, addr, len,
 				     UFFDIO_REGISTER_MODE_MISSING);
 }
+EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_uffd_register);
+
+MODULE_IMPORT_NS_KUNIT;
+MODULE_DESCRIPTION("Helpers of the KUnit tests for the reverse map");
+MODULE_LICENSE("GPL");

@@ -15,6 +15,7 @@
 #include <linux/kprobes.h>
 #include <linux/mm_types.h>
 #include <linux/mmu_notifier.h>
+#include <linux/module.h>
 #include <linux/rmap.h>
 
 struct rw_semaphore;
@@ -31,6 +32,12 @@ enum rmap_kunit_contract {
 	RMAP_KUNIT_LOCKED,
 	RMAP_KUNIT_REVALIDATE,
 };
+
+/* Always in the kernel itself */
+long rmap_kunit_syscall6(unsigned int nr, unsigned long a, unsigned long b,
+			 unsigned long c, unsigned long d, unsigned long e,
+			 unsigned long f);
+void rmap_kunit_flush_tlb(void);
 
 int rmap_kunit_suite_init(struct kunit_suite *suite);
 bool rmap_kunit_has_contract(enum rmap_kunit_contract contract);
@@ -117,6 +124,7 @@ void rmap_kunit_expect_unchanged(struct kunit *test, struct folio *folio,
  * @mm: the test's mm
  * @fn: what it runs
  * @data: what @fn gets
+ * @owner: the module that has @fn
  */
 struct rmap_kunit_thread {
 	struct task_struct *task;
@@ -125,6 +133,7 @@ struct rmap_kunit_thread {
 	struct mm_struct *mm;
 	void (*fn)(void *data);
 	void *data;
+	struct module *owner;
 };
 
 /**
@@ -139,9 +148,13 @@ enum rmap_kunit_outcome {
 	RMAP_KUNIT_BUSY,
 };
 
-struct rmap_kunit_thread *rmap_kunit_thread_create(struct kunit *test,
-						   void (*fn)(void *data),
-						   void *data);
+/* Until it ends, or for ever if it is stuck, the caller's module is not unloaded. */
+#define rmap_kunit_thread_create(test, fn, data) \
+	rmap_kunit_thread_create_in(THIS_MODULE, test, fn, data)
+struct rmap_kunit_thread *rmap_kunit_thread_create_in(struct module *owner,
+						      struct kunit *test,
+						      void (*fn)(void *data),
+						      void *data);
 void rmap_kunit_thread_bind(struct rmap_kunit_thread *thread, unsigned int cpu);
 void rmap_kunit_thread_start(struct rmap_kunit_thread *thread);
 enum rmap_kunit_outcome
@@ -188,6 +201,7 @@ void rmap_kunit_probe(struct kunit *test, struct rmap_kunit_probe *probe,
  * @release: completed when the child is to run @fn, or to exit if that is %NULL
  * @fn: what it runs next, may be %NULL
  * @data: for @fn
+ * @owner: the module that has @fn
  */
 struct rmap_kunit_child {
 	struct task_struct *task;
@@ -195,11 +209,15 @@ struct rmap_kunit_child {
 	struct completion release;
 	void (*fn)(struct rmap_kunit_child *child);
 	void *data;
+	struct module *owner;
 };
 
-struct rmap_kunit_child *rmap_kunit_fork(struct kunit *test,
-					 void (*fn)(struct rmap_kunit_child *child),
-					 void *data);
+#define rmap_kunit_fork(test, fn, data) \
+	rmap_kunit_fork_in(THIS_MODULE, test, fn, data)
+struct rmap_kunit_child *rmap_kunit_fork_in(struct module *owner,
+					    struct kunit *test,
+					    void (*fn)(struct rmap_kunit_child *child),
+					    void *data);
 void rmap_kunit_child_run(struct kunit *test, struct rmap_kunit_child *child,
 			  void (*fn)(struct rmap_kunit_child *child));
 void rmap_kunit_reap(struct kunit *test, struct rmap_kunit_child *child);

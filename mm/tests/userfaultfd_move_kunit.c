@@ -16,6 +16,7 @@
 #include <linux/mm.h>
 #include <linux/mman.h>
 #include <linux/mmu_notifier.h>
+#include <linux/module.h>
 #include <linux/pagemap.h>
 #include <linux/pagewalk.h>
 #include <linux/rmap.h>
@@ -27,7 +28,6 @@
 #include <linux/uaccess.h>
 #include <linux/userfaultfd_k.h>
 #include <uapi/linux/userfaultfd.h>
-#include <asm/tlbflush.h>
 
 #include "../internal.h"
 #include "rmap_kunit_compat.h"
@@ -939,7 +939,7 @@ static void move_change_pte(struct kunit *test, unsigned long addr,
 	vma_start_write(vma_lookup(current->mm, addr));
 	ret = walk_page_range(current->mm, addr, addr + PAGE_SIZE,
 			      &move_change_pte_ops, change);
-	flush_tlb_mm(current->mm);
+	rmap_kunit_flush_tlb();
 	mmap_write_unlock(current->mm);
 	KUNIT_ASSERT_EQ(test, ret, 0);
 }
@@ -2863,3 +2863,7 @@ static struct kunit_suite userfaultfd_move_test_suite = {
 };
 
 kunit_test_suite(userfaultfd_move_test_suite);
+
+MODULE_IMPORT_NS_KUNIT;
+MODULE_DESCRIPTION("KUnit tests for UFFDIO_MOVE");
+MODULE_LICENSE("GPL");

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn, Optional, Sequence
 
-from . import check, mutants, report, run, selftests, source, worktree
+from . import check, modules, mutants, report, run, selftests, source, worktree
 from .console import Console
 from .errors import COULD_NOT_RUN, Interrupted, Stop, one_line
 
@@ -49,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
 
     verb = verbs.add_parser("run", help="the suites on a kernel line, stock beside patched")
     verb.add_argument("--kernel", metavar="LINE", help="kernel line (default 6.12)")
-    verb.add_argument("--arch", default="um", help=f"one of {', '.join(run.ARCHES)} (default um)")
+    verb.add_argument("--arch", help=f"one of {', '.join(run.ARCHES)} (default um)")
     verb.add_argument("--stage", action="append", default=[], metavar="NAME",
                       help="a stage of the line's series, may be repeated (default: stock and the last)")
     verb.add_argument("--contract", default=report.LOCKED, choices=(report.LOCKED, report.REVALIDATE),
@@ -66,6 +66,8 @@ def parser() -> argparse.ArgumentParser:
                       help="run each guest N times, to the end, and count the runs with a failure")
     verb.add_argument("--coverage", action="store_true",
                       help="on UML: which lines of the code under test the suites run, on the patched stage")
+    verb.add_argument("--modules", action="store_true",
+                      help="on x86_64: insert the suites as modules, and read their results in debugfs")
     verb.add_argument("glob", nargs="?", default="", metavar="SUITE_GLOB",
                       help="which suites or tests, e.g. rmap or 'rmap_callers.page_idle*'")
 
@@ -110,10 +112,11 @@ def dispatch(args: argparse.Namespace, console: Console) -> int:
     """Run the verb that was asked for; its exit status."""
     if args.verb == "run":
         return run.run(REPO, run.Request(
-            kernel=args.kernel, arch=args.arch, stages=tuple(args.stage), contract=args.contract,
-            tree=args.tree, debug=args.debug, clang=args.clang, kconfig_add=tuple(args.kconfig_add),
+            kernel=args.kernel, arch=args.arch or (modules.ARCH if args.modules else "um"), stages=tuple(args.stage),
+            contract=args.contract, tree=args.tree, debug=args.debug, clang=args.clang,
+            kconfig_add=tuple(args.kconfig_add),
             timeout=args.timeout, glob=args.glob, repeat=args.repeat,
-            coverage=args.coverage), console)
+            coverage=args.coverage, modules=args.modules), console)
     if args.verb == "mutants":
         return mutants.mutants(REPO, mutants.Request(
             kernel=args.kernel, arch=args.arch, names=tuple(args.names), fresh=args.fresh,

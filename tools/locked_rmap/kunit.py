@@ -17,7 +17,7 @@ from .errors import Stop, one_line
 from .worktree import TESTS, WorkTree, mark_path
 
 PASS, FAIL, SKIP, CRASH = "PASS", "FAIL", "SKIP", "CRASH"
-_WORST = {SKIP: 0, PASS: 1, CRASH: 2, FAIL: 3}
+WORST = {SKIP: 0, PASS: 1, CRASH: 2, FAIL: 3}
 
 #: Seconds that a guest may take for all tests, by architecture.
 TIMEOUT = {"um": 60, "x86_64": 120, "arm64": 240}
@@ -41,6 +41,8 @@ class Config(NamedTuple):
     coverage_config: Optional[Path] = None
     #: Build with clang and LLVM's tools, not with gcc.
     clang: bool = False
+    #: For suites as modules: what changes, as entries of a configuration.
+    modules: Sequence[str] = ()
 
     @property
     def label(self) -> str:
@@ -48,6 +50,8 @@ class Config(NamedTuple):
         name = self.arch + ("-debug" if self.debug else "") + ("-coverage" if self.coverage_config else "")
         if self.clang:
             name += "-clang"
+        if self.modules:
+            name += "-modules"
         if self.kconfig_add:
             name += "-" + hashlib.sha256("\n".join(self.kconfig_add).encode()).hexdigest()[:8]
         return name
@@ -79,7 +83,8 @@ class Config(NamedTuple):
             found.append(f"--kunitconfig={self.coverage_config}")
             # libgcov has a function of the name of one of the kernel's.
             found.append("--make_options=KCFLAGS=-Dmangle_path=k_mangle_path")
-        found += [f"--kconfig_add={entry}" for entry in self.kconfig_add]
+        # These may say otherwise than the files.
+        found += [f"--kconfig_add={entry}" for entry in (*self.modules, *self.kconfig_add)]
         if self.clang:
             found.append("--make_options=LLVM=1")
         elif self.cross_compile:
@@ -322,7 +327,7 @@ def read_results(value: Any, found: klog.Ktap) -> Dict[str, str]:
         tests[name] = words[told.status]
 
     def worse(name: str, status: str) -> None:
-        if name not in tests or _WORST[status] > _WORST[tests[name]]:
+        if name not in tests or WORST[status] > WORST[tests[name]]:
             tests[name] = status
 
     def leaves(group: Any) -> List[str]:
@@ -339,7 +344,7 @@ def read_results(value: Any, found: klog.Ktap) -> Dict[str, str]:
         for test in suite.get("sub_groups", []):
             bad = [status for status in leaves(test) if status in (FAIL, CRASH)]
             if test.get("name") and bad:
-                worse(f"{suite['name']}.{test['name']}", max(bad, key=lambda status: _WORST[status]))
+                worse(f"{suite['name']}.{test['name']}", max(bad, key=lambda status: WORST[status]))
     for case in groups.get("test_cases", []):
         # A suite of which no test was seen.
         if case.get("name") and _status(case) in (FAIL, CRASH):

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
-from . import coverage, files, kunit, packages, repeat, report, series, source, worktree
+from . import coverage, files, kunit, modules, packages, repeat, report, series, source, worktree
 from .console import Console
 from .errors import BROKEN, Stop
 
@@ -32,6 +32,7 @@ class Request(NamedTuple):
     glob: str = ""
     repeat: int = 1
     coverage: bool = False
+    modules: bool = False
 
 
 class Site:
@@ -112,10 +113,11 @@ class Site:
 
 
 def config_for(repo: Path, arch: str, debug: bool, kconfig_add: Sequence[str] = (),
-               measured: bool = False, clang: bool = False) -> kunit.Config:
+               measured: bool = False, clang: bool = False, as_modules: bool = False) -> kunit.Config:
     """The build configuration for an architecture; Stop if it is unknown.
 
-    @measured: one that counts how often lines run; @clang: not built with gcc.
+    @measured: one that counts how often lines run; @clang: not built with gcc;
+    @as_modules: with the suites as modules.
     """
     if arch not in ARCHES:
         raise Stop(f"unknown architecture '{arch}': give one of {', '.join(ARCHES)}")
@@ -123,10 +125,13 @@ def config_for(repo: Path, arch: str, debug: bool, kconfig_add: Sequence[str] = 
         raise Stop(f"--coverage is for um alone, not for {arch}: leave --arch out")
     if measured and clang:
         raise Stop("--coverage reads what gcc counts: leave --clang out")
+    if as_modules and arch != modules.ARCH:
+        raise Stop(f"--modules is for {modules.ARCH} alone, not for {arch}: leave --arch out")
     qemu = None if arch == "um" else repo / "tools" / "qemu_configs" / f"{arch}.py"
     return kunit.Config(arch, debug, tuple(kconfig_add), qemu,
                         repo / "tools" / "configs" / "debug.config",
-                        repo / "tools" / "configs" / "coverage.config" if measured else None, clang)
+                        repo / "tools" / "configs" / "coverage.config" if measured else None, clang,
+                        modules.config_lines(repo / "tools" / "configs" / "modules.config") if as_modules else ())
 
 
 def build_stage(site: Site, config: kunit.Config, stage: str, patches: List[str], results: Path) -> Path:
@@ -153,8 +158,11 @@ def run_stage(site: Site, config: kunit.Config, build: Path, stage: str, contrac
               timeout: Optional[int], results: Path, console: Console) -> kunit.Outcome:
     """Run the suites in the kernel of @build, logs go to @results."""
     limit = timeout or kunit.TIMEOUT[config.arch] * (2 if config.debug else 1)
-    outcome = kunit.run(site.work, build, config, contract, glob, limit, stage_name(site, config, stage),
-                        results, console)
+    name = stage_name(site, config, stage)
+    if config.modules:
+        outcome = modules.run(site.repo, site.work, build, config, contract, glob, limit, name, results, console)
+    else:
+        outcome = kunit.run(site.work, build, config, contract, glob, limit, name, results, console)
     if glob and not outcome.tests and not outcome.died:
         raise Stop(f"no test matches '{glob}': the suites are rmap, rmap_callers, userfaultfd_move")
     return outcome
@@ -209,7 +217,8 @@ def run(repo: Path, request: Request, console: Console) -> int:
     """Do what @request says; the exit status.  Raises Stop if it cannot be done."""
     if request.kernel is not None:
         source.check_line(request.kernel)
-    config = config_for(repo, request.arch, request.debug, request.kconfig_add, request.coverage, request.clang)
+    config = config_for(repo, request.arch, request.debug, request.kconfig_add, request.coverage, request.clang,
+                        request.modules)
     packages.need(console, [*config.packages(), *(packages.TREE if request.tree else ())])
     cache = source.open_cache()
     site = Site(repo, cache, console, request.kernel, request.tree)

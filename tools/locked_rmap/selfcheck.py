@@ -16,8 +16,8 @@ import time
 from pathlib import Path
 from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Set
 
-from . import (callers, check, files, kernelci, klog, kunit, mutants, packages, proc, report, run, selftests, series,
-               source, worktree)
+from . import (callers, check, files, kernelci, klog, kunit, modules, mutants, packages, proc, report, run, selftests,
+               series, source, worktree)
 from .console import Console, clock
 from .errors import BROKEN, HOLDS, Stop, one_line
 
@@ -299,15 +299,24 @@ def _compile(site: run.Site, config: kunit.Config, build: Path, count: int, obje
 
 def check_suites(bench: Bench, name: str, line: str, arch: str, stage: str) -> Tally:
     """The suites at one stage, under the contract that it honours; x86_64 checks its own locking."""
+    return _hold(bench, name, line, stage, run.config_for(bench.repo, arch, arch == "x86_64"))
+
+
+def check_modules(bench: Bench, name: str, line: str, stage: str) -> Tally:
+    """x86_64, the suites as modules: inserted, removed and inserted again."""
+    return _hold(bench, name, line, stage, run.config_for(bench.repo, modules.ARCH, True, as_modules=True))
+
+
+def _hold(bench: Bench, name: str, line: str, stage: str, config: kunit.Config) -> Tally:
+    """Whether the suites of @config hold at @stage, under the contract that it honours."""
     place = bench.place(name)
-    config = run.config_for(bench.repo, arch, arch == "x86_64")
     packages.need(bench.console, config.packages())
     with bench.tree(line) as site:
         wanted = site.series.stage(stage)
         contract = report.LOCKED if stage == report.LOCKED else report.REVALIDATE
         known = set()
         if stage == series.STOCK:
-            known = report.read_defects(site.patches / "shows-defect.revalidate", arch) or set()
+            known = report.read_defects(site.patches / "shows-defect.revalidate", config.arch) or set()
         outcome = run.stage_outcome(site, config, wanted.name, wanted.patches, contract, "", None, place)
     results = {}
     for test, status in outcome.tests.items():
@@ -502,6 +511,7 @@ ON_REQUEST: Dict[str, Callable[[Bench], Tally]] = {
     "warnings-6.1-arm64": functools.partial(check_warnings, name="warnings-6.1-arm64", line="6.1", arch="arm64"),
     "suites-6.1-arm64": _suites("suites-6.1-arm64", "6.1", "arm64", "locked"),
     "mutants-6.1": functools.partial(check_mutants, name="mutants-6.1", line="6.1"),
+    "modules-x86_64": functools.partial(check_modules, name="modules-x86_64", line="6.12", stage="locked"),
     "selftests": functools.partial(check_selftests, line="6.12"),
     "selftests-6.1": functools.partial(check_selftests, line="6.1"),
     "kernelci-um": functools.partial(check_kernelci, name="kernelci-um", job="kunit-mm-um"),

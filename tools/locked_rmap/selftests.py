@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from . import cpio, files, klog, kunit, packages, proc, run, selflog, series, source
+from . import cpio, files, guest, klog, kunit, packages, proc, run, selflog, series, source
 from .console import Console
 from .errors import HOLDS, Stop, one_line
 from .report import Verdict
@@ -38,9 +38,6 @@ STRESSES = (("anon", 4, 16), ("shmem", 4, 16), ("shmem-private", 4, 16),
 MEMORY, HUGEPAGES = 1024, 128
 #: Seconds that a guest may need beside its jobs, to boot above all.
 BOOT = 120
-#: Seconds without a word after which a guest has hung: it gives a sign of life
-#: every 10 s, by its own clock.
-QUIET = 120
 #: The colours of results, by their words.
 COLOUR = {"pass": "32", "skip": "33", "FAIL": "31;1", "CRASH": "31;1"}
 #: Seconds to wait for another run that builds the programs.
@@ -143,13 +140,6 @@ def _build(pristine: Path, work: Path, log: Path, console: Console) -> None:
          "USERLDFLAGS=-static", str(out / UNIT), str(out / STRESS)], work, log, console)
 
 
-def first_process(repo: Path, work: Path, log: Path, console: Console) -> bytes:
-    """The guest's first process, built in @work with the output in @log."""
-    _do(["gcc", "-O2", "-Wall", "-Wextra", "-static", "-o", str(work / "init"),
-         str(repo / "tools" / "guest" / "init.c")], work, log, console)
-    return (work / "init").read_bytes()
-
-
 def build_kernel(site: run.Site, stage: series.Stage, log: Path) -> Path:
     """Build the guest's kernel at @stage; the kernel's image."""
     fragment = site.repo / "tools" / "configs" / "selftests.config"
@@ -169,22 +159,10 @@ def build_kernel(site: run.Site, stage: series.Stage, log: Path) -> Path:
     return build / "arch/x86/boot/bzImage"
 
 
-def qemu(kernel: Path, file_system: Path, log: Path, skip: int) -> List[str]:
-    """The command that runs a guest whose serial console goes to @log.
-
-    Always under TCG, see DESIGN: a /dev/kvm that is there need not work.  The
-    guest ends by a reset: its own, or that of a panic.
-    """
-    append = ["console=ttyS0", "loglevel=7", "printk.devkmsg=on", "norandmaps", "panic=-1", "oops=panic",
-              # On a busy host a CPU of the guest may stand still for seconds.  Without
-              # the TSC the guest's clock then does so too.
-              "notsc", "no_timer_check", "rcupdate.rcu_cpu_stall_suppress=1",
-              f"selftests_skip={skip}", f"selftests_hugepages={HUGEPAGES}"]
-    return ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
-            # A small firmware that starts the kernel at once.
-            "-bios", "qboot.rom", "-accel", "tcg", "-smp", "2", "-m", str(MEMORY),
-            "-serial", f"file:{log}", "-kernel", str(kernel), "-initrd", str(file_system),
-            "-append", " ".join(append)]
+def command(kernel: Path, file_system: Path, log: Path, skip: int) -> List[str]:
+    """The command that runs a guest from job @skip on."""
+    return guest.qemu(kernel, file_system, log, MEMORY,
+                      ["norandmaps", f"selftests_skip={skip}", f"selftests_hugepages={HUGEPAGES}"])
 
 
 class Runner:
@@ -213,19 +191,18 @@ class Runner:
             log = self.results / "console.log"
             hung = self._guest(file_system, log, skip)
             told = log.read_text(encoding="utf-8", errors="replace")
+            text += guest.text_of(log)
             os.unlink(log)
-            # Serial consoles end lines as terminals do, logs do not.
-            text += "".join(f"{line}\n" for line in told.replace("\r\n", "\n").splitlines())
             files.write_atomic(self.results / "kernel.log", text.encode())
-            guest = selflog.read(told, hung)
-            if guest.complaint:
+            found = selflog.read(told, hung)
+            if found.complaint:
                 self.console.drop()
-                raise Stop(f"the guest cannot {one_line(guest.complaint, 160)}: see {self.results / 'kernel.log'}")
-            done = [job for job in self.jobs[skip:] if job.name in guest.ran]
+                raise Stop(f"the guest cannot {one_line(found.complaint, 160)}: see {self.results / 'kernel.log'}")
+            done = [job for job in self.jobs[skip:] if job.name in found.ran]
             for job in done:
-                cases.update(selflog.cases(job, guest.ran[job.name]))
-            if guest.died:
-                died.append(guest.died)
+                cases.update(selflog.cases(job, found.ran[job.name]))
+            if found.died:
+                died.append(found.died)
             if not done:
                 break
             skip = max(self.jobs.index(job) for job in done) + 1
@@ -235,48 +212,14 @@ class Runner:
 
     def _guest(self, file_system: Path, log: Path, skip: int) -> str:
         """Run one guest from job @skip on; how it hung, empty if it ended by itself."""
-        left = self.jobs[skip:]
-        out = self.results / "qemu.log"
-        end = time.monotonic() + sum(job.seconds for job in left) + BOOT
-        log.touch()
-        child = proc.Child(qemu(self.kernel, file_system, log, skip), out)
-        size, since = 0, _clock(child.pid)
-        hung = ""
-        try:
-            while not hung:
-                status = child.wait(0.5, lambda: self._tick(log))
-                if status is not None:
-                    break
-                now = _clock(child.pid)
-                if log.stat().st_size != size:
-                    size, since = log.stat().st_size, now
-                if now - since > QUIET:
-                    hung = f"the guest hung, and was ended after {QUIET} s without a word"
-                elif time.monotonic() > end:
-                    hung = "the guest did not come to an end"
-        finally:
-            child.kill(grace=1)
-        if not hung and status != 0:
-            self.console.drop()
-            raise Stop(f"QEMU ended with status {status}: {one_line(' '.join(proc.tail(out, 2)), 200)}")
-        return hung
+        limit = sum(job.seconds for job in self.jobs[skip:]) + BOOT
+        return guest.run(command(self.kernel, file_system, log, skip), log, self.results / "qemu.log", limit,
+                         self.console, lambda: self._tick(log))
 
     def _tick(self, log: Path) -> None:
         if self.console.wants_tick():
             marks = re.findall(r"selftests: begin (\S+)", log.read_text(encoding="utf-8", errors="replace"))
             self.console.tick(marks[-1] if marks else "booting")
-
-
-def _clock(pid: int) -> float:
-    """A clock that stands still while the host has no CPU for process @pid."""
-    waited = 0
-    for schedstat in Path(f"/proc/{pid}/task").glob("*/schedstat"):
-        try:
-            # Time on a CPU, time in wait for one, in ns.
-            waited = max(waited, int(schedstat.read_text(encoding="ascii").split()[1]))
-        except (OSError, ValueError, IndexError):
-            pass
-    return time.monotonic() - waited / 1e9
 
 
 class Results:
@@ -337,7 +280,8 @@ def measure(repo: Path, request: Request, console: Console) -> Score:
         jobs = plan(built.tests())
         with tempfile.TemporaryDirectory(prefix="locked-rmap-") as temp:
             file_system = Path(temp) / "initramfs"
-            file_system.write_bytes(built.file_system(first_process(repo, Path(temp), log, console), jobs))
+            init = guest.first_process(repo / "tools" / "guest" / "init.c", Path(temp), log, console)
+            file_system.write_bytes(built.file_system(init, jobs))
             with site.held():
                 for stage in stages:
                     place = results.stage(stage.name)

@@ -31,7 +31,8 @@ Contents = Dict[str, bytes]
 TESTS = "mm/tests"
 KUNITCONFIG = f"{TESTS}/.kunitconfig"
 KCONFIG_HOOK = f'source "{TESTS}/Kconfig"'
-MAKEFILE_HOOK = "obj-$(CONFIG_KUNIT) += tests/"
+#: Not by CONFIG_KUNIT: that may be a module, and what mm/tests always builds in is not.
+MAKEFILE_HOOK = "obj-y += tests/"
 
 _ABSENT = "absent"
 

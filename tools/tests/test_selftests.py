@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Dict, List, Optional, Tuple
 from unittest import mock
 
-from locked_rmap import cpio, klog, selflog, selftests
+from locked_rmap import cpio, guest, klog, selflog, selftests
 from locked_rmap.errors import BROKEN, HOLDS, Stop
 from locked_rmap.kunit import CRASH, FAIL, PASS, SKIP
 from locked_rmap.selflog import Case as Result, Job, Name, Outcome, Ran
@@ -285,7 +285,7 @@ class RunnerTest(GuestCase):
 
     def test_a_guest_that_falls_silent_is_ended(self) -> None:
         text = "[    3.0] selftests: begin move\n[    3.0] selftests: ~ Testing move on anon... \n[ 3.1] silence\n"
-        with mock.patch.object(selftests, "QUIET", 1):
+        with mock.patch.object(guest, "QUIET", 1):
             found = self.play(jobs("move"), text)
         self.assertEqual(found.cases[("move", "anon")].status, CRASH)
         self.assertIn("the guest hung, and was ended after 1 s", found.cases[("move", "anon")].note)
