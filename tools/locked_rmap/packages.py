@@ -22,6 +22,8 @@ ARCH = {
 }
 #: For --tree.
 TREE = ("git",)
+#: For export; a mailbox is made from a kernel source package.
+EXPORT = ("git", "perl", "xz-utils")
 #: The project's own tests.
 TEST = ("mypy", "git", "sparse")
 
