@@ -218,10 +218,6 @@ class Git:
         parents = ["-p", parent] if parent else []
         return self.run("commit-tree", tree, *parents, "-F", "-", data=text, new=True, env=who.environment())
 
-    def changed(self, parent: str) -> bool:
-        """Tell whether the index holds anything but what @parent has."""
-        return self.run("write-tree", new=True) != self.run("rev-parse", f"{parent}^{{tree}}", new=True)
-
     # The end
 
     def publish(self, branch: str, head: str, base: Optional[str], description: str = "") -> None:

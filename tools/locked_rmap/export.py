@@ -127,13 +127,14 @@ def make(repo: Path, git: Git, base: str, what: str, patches: series.Series, who
     for name in HOOKED:
         if not (origin / name).is_file():
             raise Stop(f"{what} has no {name}, so mm/tests cannot be hooked in: is this a kernel from 6.1 on?")
-    for step in steps(repo):
+    planned = steps(repo)
+    for name in planned[-1].contents:
+        if name not in (*JOINED, worktree.KUNITCONFIG) and git.read(name) is not None:
+            raise Stop(f"{what} has the suites already, as {name} shows: give --base a commit without them")
+    for step in planned:
         console.tick(step.message.subject)
         _place(git, step, origin)
-        if git.changed(head):
-            head, count = git.commit(step.message, head, who, signoff), count + 1
-    if head == base:
-        raise Stop(f"{what} has the suites already: there is nothing to export")
+        head, count = git.commit(step.message, head, who, signoff), count + 1
     return head, count
 
 
