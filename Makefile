@@ -7,6 +7,9 @@
 #            seeded defects: does a test catch each?
 # make selftests [KERNEL=6.12] [STAGE="stock locked"]
 #            the kernel's own user-space tests of userfaultfd, in a guest
+# make export MBOX=FILE [COVER=FILE] [KERNEL=6.12] [SIGNOFF=1]
+# make export BRANCH=NAME TREE=DIR [BASE=REV] [SIGNOFF=1]
+#            the series and the suites as commits (Documentation/export.rst)
 # make test  the project's own tests; make test-all those too that take long
 
 PYTHON ?= python3
@@ -22,7 +25,7 @@ run_args = $(call opt,KERNEL,--kernel) $(call opt,ARCH,--arch) \
 	$(call opt,CONTRACT,--contract) $(call opt,TREE,--tree) \
 	$(call arg,DEBUG,--debug) $(call opt,REPEAT,--repeat) $(ARGS) $(call arg,TESTS,'$(TESTS)')
 
-.PHONY: all run mutants selftests test test-all clean
+.PHONY: all run mutants selftests export test test-all clean
 all: run
 
 run:
@@ -34,6 +37,11 @@ mutants:
 selftests:
 	@$(TOOL) selftests $(call opt,KERNEL,--kernel) \
 		$(call arg,STAGE,$(foreach s,$(STAGE),--stage '$(s)')) $(ARGS)
+
+export:
+	@$(TOOL) export $(call opt,KERNEL,--kernel) $(call opt,MBOX,--mbox) $(call opt,COVER,--cover) \
+		$(call opt,BRANCH,--branch) $(call opt,TREE,--tree) $(call opt,BASE,--base) \
+		$(call arg,SIGNOFF,--signoff) $(ARGS)
 
 test:
 	@$(TOOL) test $(ARGS)

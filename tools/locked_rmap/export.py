@@ -159,7 +159,7 @@ def results(repo: Path, line: str, patches: series.Series) -> List[Dict[str, Any
 
 
 def table(value: Dict[str, Any], line: str) -> str:
-    """What one run came to: a row a suite, then what fails on a stage but not on the last."""
+    """What one run came to: a row a suite, then the tests that fail."""
     stages: Dict[str, Dict[str, Any]] = value["stages"]
     names = [name for stage in stages.values() for name in stage["tests"]]
     rows = list(dict.fromkeys(name.split(".")[0] for name in names))
@@ -178,11 +178,10 @@ def table(value: Dict[str, Any], line: str) -> str:
         lines.append(f"  {row:<{width}}{cells}")
     lines.append(f"  {'unexpected warnings':<{width}}" + "".join(f"  {stage['splats']:>16}" for stage in stages.values()))
     lines += ["", textwrap.fill(value["verdict"], WIDTH)]
-    last = list(stages)[-1]
-    for stage in stages:
-        failing = [name for name, status in stages[stage]["tests"].items() if status in (kunit.FAIL, kunit.CRASH)]
-        if failing and (stage != last or len(stages) == 1):
-            lines += ["", f"These fail on {stage}:", "", *(f"  {name}" for name in failing)]
+    for key, stage in stages.items():
+        failing = [name for name, status in stage["tests"].items() if status in (kunit.FAIL, kunit.CRASH)]
+        if failing:
+            lines += ["", f"These fail on {key}:", "", *(f"  {name}" for name in failing)]
     return "\n".join(lines) + "\n"
 
 

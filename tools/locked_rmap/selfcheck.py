@@ -177,13 +177,14 @@ def check_export(bench: Bench) -> Tally:
             bench.console.begin(f"exporting {line}, signed and not")
             try:
                 mails: Dict[str, List[Path]] = {}
-                for kind, options in (("signed", ["--signoff"]), ("unsigned", [])):
+                for kind, option in (("signed", "--signoff"), ("unsigned", "--no-table")):
                     target = place / f"{line}-{kind}"
                     target.mkdir()
                     # In a process of its own: the command is what people have.
-                    answer = proc.output([sys.executable, str(bench.repo / "tools/locked-rmap"), "export", "--kernel", line,
-                                          "--mbox", str(target / "mbox"), "--cover", str(target / "cover"),
-                                          "--no-table", *options], env=_SOMEBODY, limit=300)
+                    answer = proc.output([sys.executable, str(bench.repo / "tools/locked-rmap"), "export",
+                                          "--kernel", line, "--mbox", str(target / "mbox"),
+                                          "--cover", str(target / "cover"), "--no-table", option],
+                                         env=_SOMEBODY, limit=300)
                     if answer.returncode != 0:
                         raise Stop(f"export {kind}: {answer.stderr}")
                     bench.console.tick()
@@ -287,10 +288,10 @@ def _checkpatch(site: run.Site, place: Path, mails: Dict[str, List[Path]], conso
     children = []
     try:
         for number in range(count):
-            share = [str(mail) for _, mail in every[number::count]]
-            if share:
-                children.append(proc.Child(["perl", "scripts/checkpatch.pl", *options, *share],
-                                           place / f"{number}.log", cwd=site.work.tree))
+            argv = ["perl", "scripts/checkpatch.pl", *options]
+            argv += [str(mail) for _, mail in every[number::count]]
+            if len(every) > number:
+                children.append(proc.Child(argv, place / f"{number}.log", cwd=site.work.tree))
         for child in children:
             child.wait(600, console.tick)
     finally:
