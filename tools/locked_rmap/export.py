@@ -2,6 +2,7 @@
 """The verb `export`: a line's series and the suites as commits."""
 
 import re
+import shlex
 import tempfile
 import textwrap
 from pathlib import Path
@@ -263,8 +264,7 @@ def _branch(repo: Path, request: Request, temp: Path, console: Console) -> int:
     git.publish(request.branch, head, base, letter.text)
     console.end(f"{count} commits")
     short = git.run("rev-parse", "--short", base)
-    options = [f"--subject-prefix='PATCH {line}'", *(f"{option.split('=')[0]}='{option.split('=', 1)[1]}'"
-                                                    for option in people.options())]
+    options = [shlex.quote(option) for option in (f"--subject-prefix=PATCH {line}", *people.options())]
     console.line(f"branch {request.branch}: {count} commits on top of {short}; nothing else in {tree} was changed")
     console.line("to mail them, first: git format-patch -o DIR --cover-letter --cover-from-description=subject "
                  f"{' '.join(options)} {short}..{request.branch}")
@@ -272,9 +272,9 @@ def _branch(repo: Path, request: Request, temp: Path, console: Console) -> int:
 
 
 def _people(git: Git, base: str, head: str, who: Identity, temp: Path) -> maintainers.People:
-    """Whom the base's own get_maintainer.pl names."""
+    """Whom the tree's own get_maintainer.pl names, when MAINTAINERS lists the new files."""
     where = temp / "people"
-    git.load(base)
+    git.load(head)
     git.save(maintainers.FILES, where)
     # Only what was published can be formatted by name, so by commits.
     patches = where / "patches"

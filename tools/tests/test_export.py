@@ -24,6 +24,13 @@ MAINTAINERS = ("List of maintainers\n\nA THING\nM:\tA <a@x>\nS:\tMaintained\nF:\
                "MEMORY MAPPING\nM:\tO O <o@x>\nS:\tMaintained\nF:\tmm/mmap.c\n\n"
                "THE REST\nM:\tT T <t@x>\nF:\t*\n")
 
+#: Stands in for the kernel's: must know a MAINTAINERS with the suites, and be given all patches.
+GET_MAINTAINER = r"""
+open(my $m, '<', 'MAINTAINERS') or die; local $/; die "not listed\n" unless <$m> =~ m{^F:\tmm/tests/two_kunit.c$}m;
+my $options = join ' ', @ARGV; die "not all\n" unless 5 == grep { /\.patch$/ && -f } @ARGV;
+print $options =~ /--no-l / ? qq{"O'N X." <o\@x>\n} : qq{list\@x\n};
+"""
+
 KCONFIG = """# SPDX-License-Identifier: GPL-2.0-only
 
 config HELPERS
@@ -322,6 +329,17 @@ class MailboxTest(ExportCase):
         self.assertIn("Subject: [PATCH 6.12 0/5] all of it\n", text)
         self.assertIn("On top of Linux 6.12.99.\n", text)
         self.assertRegex(text, r"mm/tests/one_kunit\.c +\| +1 \+")
+
+    def test_cover_letter_is_addressed_and_the_patches_are_not(self) -> None:
+        write(self.tree / "scripts/get_maintainer.pl", GET_MAINTAINER)
+        self.line_source()
+        self.assertEqual(self.mbox("--cover", str(self.temp / "c"), "--no-table").returncode, 0)
+        text = (self.temp / "c").read_text(encoding="utf-8")
+        self.assertIn("\nTo: \"O'N X.\" <o@x>\nCc: list@x\n", text)
+        self.assertNotRegex((self.temp / "m").read_text(encoding="utf-8"), r"\n(?:To|Cc): ")
+        self.commit()
+        answer = self.branch()
+        self.assertIn("""'--to="O'"'"'N X." <o@x>' --cc=list@x """, answer.stdout)
 
     def test_a_failure_leaves_the_old_mailbox(self) -> None:
         self.line_source()
