@@ -9,6 +9,9 @@
 #            which contract does a tree of yours honour, and who breaks it?
 # make selftests [KERNEL=6.12] [STAGE="stock locked"]
 #            the kernel's own user-space tests of userfaultfd, in a guest
+# make export MBOX=FILE [COVER=FILE] [KERNEL=6.12] [SIGNOFF=1]
+# make export BRANCH=NAME TREE=DIR [BASE=REV] [SIGNOFF=1]
+#            the series and the suites as commits (Documentation/export.rst)
 # make test  the project's own tests; make test-all those too that take long
 
 PYTHON ?= python3
@@ -24,7 +27,7 @@ run_args = $(call opt,KERNEL,--kernel) $(call opt,ARCH,--arch) \
 	$(call opt,CONTRACT,--contract) $(call opt,TREE,--tree) \
 	$(call arg,DEBUG,--debug) $(call opt,REPEAT,--repeat) $(ARGS) $(call arg,TESTS,'$(TESTS)')
 
-.PHONY: all run mutants check selftests test test-all clean
+.PHONY: all run mutants check selftests export test test-all clean
 all: run
 
 run:
@@ -40,6 +43,11 @@ check:
 selftests:
 	@$(TOOL) selftests $(call opt,KERNEL,--kernel) \
 		$(call arg,STAGE,$(foreach s,$(STAGE),--stage '$(s)')) $(ARGS)
+
+export:
+	@$(TOOL) export $(call opt,KERNEL,--kernel) $(call opt,MBOX,--mbox) $(call opt,COVER,--cover) \
+		$(call opt,BRANCH,--branch) $(call opt,TREE,--tree) $(call opt,BASE,--base) \
+		$(call arg,SIGNOFF,--signoff) $(ARGS)
 
 test:
 	@$(TOOL) test $(ARGS)

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn, Optional, Sequence
 
-from . import check, modules, mutants, report, run, selftests, source, worktree
+from . import check, export, modules, mutants, report, run, selftests, source, worktree
 from .console import Console
 from .errors import COULD_NOT_RUN, Interrupted, Stop, one_line
 
@@ -89,6 +89,19 @@ def parser() -> argparse.ArgumentParser:
     verb.add_argument("--timeout", type=_seconds, metavar="SECONDS",
                       help="how long a guest may take for all tests")
 
+    verb = verbs.add_parser("export", help="the series and the suites as commits, for a git tree or for git am")
+    verb.add_argument("--kernel", metavar="LINE", help="kernel line (default 6.12; with --tree that of the tree)")
+    verb.add_argument("--branch", metavar="NAME", help="make this new branch, in the git tree that --tree names")
+    verb.add_argument("--tree", type=Path, metavar="DIR",
+                      help="a git tree of yours; its files, its index and its other branches stay as they are")
+    verb.add_argument("--base", metavar="REV", help="where the branch begins (default: HEAD of the tree)")
+    verb.add_argument("--mbox", type=Path, metavar="FILE", help="write a mailbox that git am takes")
+    verb.add_argument("--cover", type=Path, metavar="FILE",
+                      help="with --mbox: write the cover letter too, addressed as get_maintainer.pl says")
+    verb.add_argument("--signoff", action="store_true", help="add your Signed-off-by, as git knows you")
+    verb.add_argument("--no-table", dest="table", action="store_false",
+                      help="leave what was measured out of the cover letter")
+
     verb = verbs.add_parser("selftests", help="the kernel's user-space tests of userfaultfd, stock beside patched")
     verb.add_argument("--kernel", metavar="LINE", help="kernel line (default 6.12)")
     verb.add_argument("--stage", action="append", default=[], metavar="NAME",
@@ -125,6 +138,10 @@ def dispatch(args: argparse.Namespace, console: Console) -> int:
         return check.check(REPO, check.Request(
             tree=args.tree, static=args.static, arches=tuple(dict.fromkeys(args.arch)), json=args.json,
             html=args.html, timeout=args.timeout), Console(sys.stderr) if args.json == "-" else console)
+    if args.verb == "export":
+        return export.export(REPO, export.Request(
+            kernel=args.kernel, branch=args.branch, tree=args.tree, base=args.base, mbox=args.mbox,
+            cover=args.cover, signoff=args.signoff, table=args.table), console)
     if args.verb == "selftests":
         return selftests.selftests(REPO, selftests.Request(kernel=args.kernel, stages=tuple(args.stage)), console)
     from . import selfcheck  # pylint: disable=import-outside-toplevel

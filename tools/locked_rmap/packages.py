@@ -27,6 +27,8 @@ CROSS = {"arm64": ("gcc-aarch64-linux-gnu",)}
 CLANG = ("clang", "lld", "llvm")
 #: For --tree.
 TREE = ("git",)
+#: For export; a mailbox is made from a kernel source package.
+EXPORT = ("git", "perl", "xz-utils")
 #: The project's own tests.
 TEST = ("mypy", "git", "sparse")
 

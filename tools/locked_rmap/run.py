@@ -178,11 +178,28 @@ def stage_outcome(site: Site, config: kunit.Config, stage: str, patches: List[st
     return run_stage(site, config, build, stage, contract, glob, timeout, results, site.console)
 
 
+def fingerprint(repo: Path, patches: series.Series) -> str:
+    """Changes whenever the suites or a line's @patches do."""
+    digest = hashlib.sha256()
+    for name, data in sorted(worktree.overlay(repo).items()):
+        digest.update(f"{name}\0{len(data)}\0".encode() + data)
+    for name in patches.patches:
+        assert patches.directory is not None
+        data = (patches.directory / name).read_bytes()
+        digest.update(f"{name}\0{len(data)}\0".encode() + data)
+    return digest.hexdigest()
+
+
+def results_dir(repo: Path) -> Path:
+    """Where runs leave their results."""
+    return repo / "build" / "results"
+
+
 class Results:
     """The run's files: collected aside, put in place when the run ends, however it does."""
 
     def __init__(self, repo: Path, label: str) -> None:
-        self.base = repo / "build" / "results"
+        self.base = results_dir(repo)
         self.label = label
         self.base.mkdir(parents=True, exist_ok=True)
         for stale in self.base.glob(".new-*"):
@@ -199,6 +216,10 @@ class Results:
     def final(self, stage: str) -> Path:
         """Where the files of a stage will lie."""
         return self.base / f"{self.label}-{stage}"
+
+    def keep(self, line: str, value: object) -> None:
+        """Keep the summary of a whole run until the next whole one of the same line and label."""
+        files.write_json(self.base / f"{line}-{self.label}" / "summary.json", value)
 
     def publish(self, value: object) -> None:
         """Put what was collected in place of the last run's of the same label."""
@@ -278,6 +299,11 @@ def run(repo: Path, request: Request, console: Console) -> int:
         for name, tally in tallies.items():
             value["stages"][name].update(runs=tally.runs, bad_runs=tally.bad)
         results.publish(value)
+    if site.own_tree is None and not (request.glob or request.stages or request.kconfig_add or request.coverage) \
+            and request.contract == report.LOCKED:
+        # What the cover letter of an export shows.
+        value["input"] = fingerprint(repo, site.series)
+        results.keep(site.line, value)
     report.print_table(console, outcomes)
     for name, tally in tallies.items():
         console.line(console.paint(tally.sentence(name), "31;1" if tally.bad else "32"))

@@ -16,8 +16,8 @@ import time
 from pathlib import Path
 from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Set
 
-from . import (callers, check, files, kernelci, klog, kunit, modules, mutants, packages, proc, report, run, selftests,
-               series, source, worktree)
+from . import (callers, check, export, files, kernelci, klog, kunit, modules, mutants, packages, proc, report, run,
+               selftests, series, source, worktree)
 from .console import Console, clock
 from .errors import BROKEN, HOLDS, Stop, one_line
 
@@ -161,6 +161,155 @@ def check_apply(bench: Bench) -> Tally:
             except Stop as err:
                 results[f"applies to {package.version}"] = str(err)
     return tally(results)
+
+
+#: Whose commits the check of export makes.
+_SOMEBODY = {f"GIT_{role}_{key}": value for role in ("AUTHOR", "COMMITTER")
+             for key, value in (("NAME", "Some Body"), ("EMAIL", "somebody@example.org"),
+                                ("DATE", "2024-01-01T00:00:00Z"))}
+
+
+def check_export(bench: Bench) -> Tally:
+    """The mailboxes: git am, the same files as in a run, checkpatch --strict, get_maintainer."""
+    place = bench.place("export")
+    results: Dict[str, str] = {}
+    for line in LINES:
+        with bench.tree(line) as site:
+            bench.console.begin(f"exporting {line}, signed and not")
+            try:
+                mails: Dict[str, List[Path]] = {}
+                for kind, option in (("signed", "--signoff"), ("unsigned", "--no-table")):
+                    target = place / f"{line}-{kind}"
+                    target.mkdir()
+                    # In a process of its own: the command is what people have.
+                    answer = proc.output([sys.executable, str(bench.repo / "tools/locked-rmap"), "export",
+                                          "--kernel", line, "--mbox", str(target / "mbox"),
+                                          "--cover", str(target / "cover"), "--no-table", option],
+                                         env=_SOMEBODY, limit=300)
+                    if answer.returncode != 0:
+                        raise Stop(f"export {kind}: {answer.stderr}")
+                    bench.console.tick()
+                    mails[kind] = _apply_mbox(site, target)
+                    for name, why in _exported(bench, site, target).items():
+                        results[f"{line} {kind}: {name}"] = why
+                pairs = zip(mails["signed"], mails["unsigned"])
+                results[f"{line}: --signoff adds a line to each mail"] = report.some(
+                    [signed.name for signed, unsigned in pairs if _signed(unsigned) != _mail(signed)])
+                # The others take long, and say what the signed ones said.
+                mails["unsigned"] = [mail for mail in mails["unsigned"] if mail.stat().st_size < 32 << 10]
+                for name, why in _checkpatch(site, place / line, mails, bench.console).items():
+                    results[f"{line} {name}"] = why
+            except Stop as err:
+                results[f"{line} export"] = str(err)
+            bench.console.end()
+    return tally(results)
+
+
+def _git(where: Path, *arguments: str) -> str:
+    env = {**_SOMEBODY, "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null"}
+    answer = proc.output(["git", *arguments], cwd=where, env=env, limit=120)
+    if answer.returncode != 0:
+        raise Stop(f"git {arguments[0]} in {where}: {one_line(answer.stdout + answer.stderr, 200)}")
+    return answer.stdout
+
+
+def _apply_mbox(site: run.Site, place: Path) -> List[Path]:
+    """git am the mailbox on the files that it touches, in @place/tree; the mails, one by one."""
+    tree = place / "tree"
+    tree.mkdir()
+    _git(tree, "init", "-q")
+    for name in series.touched((place / "mbox").read_text(encoding="utf-8")):
+        if (site.work.pristine / name).is_file():
+            (tree / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(site.work.pristine / name, tree / name)
+    _git(tree, "add", "-f", "-A")
+    _git(tree, "commit", "-q", "-m", "base")
+    _git(tree, "tag", "base")
+    _git(tree, "am", "-q", str(place / "mbox"))
+    mails = place / "mails"
+    mails.mkdir()
+    _git(place, "mailsplit", "-o" + str(mails), str(place / "mbox"))
+    return sorted(mails.iterdir())
+
+
+def _mail(path: Path) -> str:
+    """The text of a mail, less its first line, which has the commit's id."""
+    return path.read_text(encoding="utf-8").split("\n", 1)[1]
+
+
+def _signed(mail: Path) -> str:
+    """The text of an unsigned @mail with the line that --signoff adds."""
+    head, rest = _mail(mail).split("\n---\n", 1)
+    trailers = re.fullmatch(r"[A-Z][a-z-]+: .*", head.splitlines()[-1])
+    return f"{head}\n" + ("" if trailers else "\n") + f"Signed-off-by: Some Body <somebody@example.org>\n---\n{rest}"
+
+
+def _exported(bench: Bench, site: run.Site, place: Path) -> Dict[str, str]:
+    """What is wrong with the commits in @place/tree, by what was looked at."""
+    tree = place / "tree"
+    wanted = site.contents(site.series.patches)
+    there = set(_git(tree, "diff", "--name-only", "base").splitlines())
+    differ = [name for name, data in wanted.items()
+              if not (tree / name).is_file() or (tree / name).read_bytes() != data]
+    more = sorted(there - set(wanted) - {"MAINTAINERS"})
+    count = int(_git(tree, "rev-list", "--count", "base..HEAD"))
+    steps = export.steps(bench.repo)
+    found = {
+        "files are those of a run": f"{report.some(differ)} differ" if differ else "",
+        "nothing else is touched": report.some(more),
+        "one commit a patch and suite": "" if count == len(site.series.patches) + len(steps) else f"{count} commits",
+    }
+    for number, step in enumerate(steps):
+        # kbuild would stop at an object without a source, kunit.py at an option without an entry.
+        commit = f"HEAD~{len(steps) - 1 - number}"
+        files_there = set(_git(tree, "ls-tree", "-r", "--name-only", commit, worktree.TESTS + "/").splitlines())
+        make, kconfig, options = (_git(tree, "show", f"{commit}:{worktree.TESTS}/{name}")
+                                  for name in ("Makefile", "Kconfig", ".kunitconfig"))
+        sources = {name for name in files_there if name.endswith(".c")}
+        built = {f"{worktree.TESTS}/{name}.c" for name in re.findall(r"^obj-\S+ \+= (\w+)\.o$", make, re.M)}
+        entries = set(re.findall(r"^config (\w+)", kconfig, re.M))
+        asked = {name for name in re.findall(r"^CONFIG_(\w+)=", options, re.M) if "_KUNIT_" in name}
+        wrong = sorted((sources ^ built) | (asked - entries))
+        found[f"commit {number + 1} of the suites is whole"] = report.some(wrong)
+    for name in re.findall(r"^\+F:\t(.*)$", _git(tree, "diff", "base", "--", "MAINTAINERS"), re.M):
+        found[f"MAINTAINERS: {name}"] = "" if list(tree.glob(name)) else "no such file"
+    head = (place / "cover").read_text(encoding="utf-8").split("\n\n", 1)[0]
+    for field in ("To", "Cc"):
+        told = re.search(rf"^{field}: (?:.*\n )*.*@.*$", head, re.M)
+        found[f"{field}: of the cover letter"] = "" if told else "get_maintainer.pl named nobody"
+    return found
+
+
+def _checkpatch(site: run.Site, place: Path, mails: Dict[str, List[Path]], console: Console) -> Dict[str, str]:
+    """What checkpatch --strict has to say of each mail: nothing but that nobody signed the unsigned ones."""
+    place.mkdir()
+    every = [(kind, mail) for kind, paths in mails.items() for mail in paths]
+    options = [option for option in CHECKPATCH if option != "--no-signoff"]
+    count = len(os.sched_getaffinity(0))
+    children = []
+    try:
+        for number in range(count):
+            argv = ["perl", "scripts/checkpatch.pl", *options]
+            argv += [str(mail) for _, mail in every[number::count]]
+            if len(every) > number:
+                children.append(proc.Child(argv, place / f"{number}.log", cwd=site.work.tree))
+        for child in children:
+            child.wait(600, console.tick)
+    finally:
+        for child in children:
+            if child.poll() is None:
+                child.kill()
+    told = [text for number in range(len(children)) for text in proc.tail(place / f"{number}.log", 1000)]
+    found: Dict[str, str] = {}
+    for kind, mail in every:
+        own = [text for text in told if text.startswith(f"{mail}:")]
+        if kind == "unsigned":
+            unsigned = [text for text in own if "Missing Signed-off-by" in text]
+            own = [text for text in own if text not in unsigned] or ([] if unsigned else ["it does not miss a sign-off"])
+        found[f"checkpatch {kind} {mail.name}"] = one_line(own[0], 200) if own else ""
+    stray = [text for text in told if not any(text.startswith(f"{mail}:") for _, mail in every)]
+    found["checkpatch runs"] = one_line(stray[0], 200) if stray else ""
+    return found
 
 
 def _warnings(log: Path, touched: Set[str]) -> List[str]:
@@ -489,6 +638,7 @@ USUAL: Dict[str, Callable[[Bench], Tally]] = {
     "style": check_style,
     "apply": check_apply,
     "check": check_check,
+    "export": check_export,
     "suites-um": _suites("suites-um", "6.12", "um", "locked"),
     "suites-um-stock": _suites("suites-um-stock", "6.12", "um", "stock"),
     "each": functools.partial(check_each, name="each", line="6.12"),
