@@ -1917,6 +1917,10 @@ static void forked_thp_is_refused_and_stays_whole(struct kunit *test)
 	move_count_references(move);
 	move_expect_refused(test, move, -EBUSY);
 	KUNIT_EXPECT_TRUE(test, pmd_leaf(rmap_kunit_entry(test, move->src).pmd));
+
+	/* A reference of the test's would keep it from being split. */
+	rmap_kunit_put_folio(test, move->folio);
+	move_count_references(move);
 	move_set_request(move, PAGE_SIZE);
 	move_expect_refused(test, move, -EBUSY);
 	KUNIT_EXPECT_TRUE(test, pmd_leaf(rmap_kunit_entry(test, move->src).pmd));
