@@ -6,6 +6,7 @@ in the order they run, the quick ones first.  Add a check by writing one more.
 """
 
 import contextlib
+import fnmatch
 import functools
 import os
 import re
@@ -14,7 +15,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Set
+from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from . import (callers, check, export, files, kernelci, klog, kunit, modules, mutants, packages, proc, report, run,
                selftests, series, source, worktree)
@@ -458,7 +459,13 @@ def check_modules(bench: Bench, name: str, line: str, stage: str) -> Tally:
 
 def _hold(bench: Bench, name: str, line: str, stage: str, config: kunit.Config) -> Tally:
     """Whether the suites of @config hold at @stage, under the contract that it honours."""
-    place = bench.place(name)
+    results, skips = _each_test(bench, bench.place(name), line, stage, config)
+    return tally(results, len(skips))
+
+
+def _each_test(bench: Bench, place: Path, line: str, stage: str,
+               config: kunit.Config) -> Tuple[Dict[str, str], Dict[str, str]]:
+    """What is wrong with each test that ran, and why the others did not; logs go to @place."""
     packages.need(bench.console, config.packages())
     with bench.tree(line) as site:
         wanted = site.series.stage(stage)
@@ -481,7 +488,49 @@ def _hold(bench: Bench, name: str, line: str, stage: str, config: kunit.Config) 
         results["the guest"] = outcome.died or "no test ran"
     for splat in wrong:
         results[f"kernel.log:{splat.number}"] = f"unexpected splat: {splat.title}"
-    return tally(results, sum(1 for status in outcome.tests.values() if status == kunit.SKIP))
+    return results, {test: outcome.skips.get(test, "") for test, status in outcome.tests.items() if status == kunit.SKIP}
+
+
+#: Configurations that lack something, or have it otherwise: options, and tests that must be skipped there.
+CONFIGURATIONS: Dict[str, Tuple[str, Sequence[str], str]] = {
+    "no swap": ("um", ("# CONFIG_SWAP is not set",), "*.swapped_page_*"),
+    "no KSM": ("um", ("# CONFIG_KSM is not set",), "*.*ksm*"),
+    "no DAMON": ("um", ("# CONFIG_DAMON_PADDR is not set", "# CONFIG_DAMON is not set"), "rmap_callers.damon_*"),
+    "no DEBUG_VM": ("um", ("# CONFIG_DEBUG_VM is not set",), "rmap.*_asserts_folio_lock"),
+    "all tests": ("um", ("CONFIG_KUNIT_ALL_TESTS=y",), ""),
+    "no THP": ("x86_64", ("# CONFIG_TRANSPARENT_HUGEPAGE is not set",), "*.*thp*"),
+    "no SMP": ("x86_64", ("# CONFIG_SMP is not set",), ""),
+    "PREEMPT_RT": ("x86_64", ("CONFIG_EXPERT=y", "CONFIG_PREEMPT_RT=y"), ""),
+    "64 KiB pages": ("arm64", ("CONFIG_ARM64_64K_PAGES=y",), ""),
+    "clang": ("um", (), ""),
+}
+
+
+def check_configurations(bench: Bench, name: str, line: str) -> Tally:
+    """Other configurations than the usual one: no warning, no failure, every skip with its reason."""
+    place = bench.place(name)
+    results: Dict[str, str] = {}
+    lacking: List[str] = []
+    skipped = 0
+    for what, (arch, options, without) in CONFIGURATIONS.items():
+        config = run.config_for(bench.repo, arch, False, options, clang=what == "clang")
+        where = place / what.replace(" ", "-")
+        try:
+            wrong, skips = _each_test(bench, where, line, report.LOCKED, config)
+        except Stop as err:
+            if "cannot have" in str(err):
+                lacking.append(f"skipped: {err}")
+            else:
+                results[what] = str(err)
+            continue
+        skipped += len(skips)
+        told = [f"{test}: {why}" for test, why in wrong.items() if why]
+        told += [f"{test} is skipped without a reason" for test, why in skips.items() if not why]
+        told += [f"{test} is not skipped" for test in wrong if without and fnmatch.fnmatch(test, without)]
+        told += _warnings(where / "build.log", {path for path in worktree.overlay(bench.repo) if path.endswith((".c", ".h"))})
+        results[what] = f"{len(told)} things are wrong, first: {told[0]}" if told else ""
+    found = tally(results, skipped + len(lacking))
+    return found._replace(told=found.told + lacking)
 
 
 def check_mutants(bench: Bench, name: str, line: str) -> Tally:
@@ -664,6 +713,8 @@ ON_REQUEST: Dict[str, Callable[[Bench], Tally]] = {
     "modules-x86_64": functools.partial(check_modules, name="modules-x86_64", line="6.12", stage="locked"),
     "selftests": functools.partial(check_selftests, line="6.12"),
     "selftests-6.1": functools.partial(check_selftests, line="6.1"),
+    "configurations": functools.partial(check_configurations, name="configurations", line="6.12"),
+    "configurations-6.1": functools.partial(check_configurations, name="configurations-6.1", line="6.1"),
     "kernelci-um": functools.partial(check_kernelci, name="kernelci-um", job="kunit-mm-um"),
     "kernelci-x86_64": functools.partial(check_kernelci, name="kernelci-x86_64", job="kunit-mm-x86_64"),
     "kernelci-arm64": functools.partial(check_kernelci, name="kernelci-arm64", job="kunit-mm-arm64"),
