@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence
 
@@ -120,9 +121,8 @@ class Git:
             raise Stop(f"git cannot make a repository in {temp}: {_why(status.stderr)}")
         git = cls(database, temp)
         there = [name for name in sorted(set(names)) if (origin / name).is_file()]
-        for name in there:
-            mode = "100755" if os.access(origin / name, os.X_OK) else "100644"
-            git.put(name, (origin / name).read_bytes(), mode)
+        git.put({name: (origin / name).read_bytes() for name in there},
+                [name for name in there if os.access(origin / name, os.X_OK)])
         git.publish("base", git.commit(Message(message, ""), None, who), None)
         return git
 
@@ -187,10 +187,17 @@ class Git:
                 (into / name).parent.mkdir(parents=True, exist_ok=True)
                 (into / name).write_bytes(data)
 
-    def put(self, name: str, data: bytes, mode: str = "100644") -> None:
-        """Let the file @name hold @data."""
-        blob = self.run("hash-object", "-w", "--stdin", data=data, new=True)
-        self.run("update-index", "--add", "--cacheinfo", f"{mode},{blob},{name}", new=True)
+    def put(self, contents: Mapping[str, bytes], executable: Sequence[str] = ()) -> None:
+        """Let the files of @contents hold what it says."""
+        with tempfile.TemporaryDirectory(dir=self.temp) as place:
+            paths = [f"{place}/{number}" for number in range(len(contents))]
+            for path, data in zip(paths, contents.values()):
+                Path(path).write_bytes(data)
+            blobs = self.run("hash-object", "-w", "--no-filters", "--stdin-paths",
+                             data="".join(f"{path}\n" for path in paths).encode(), new=True).split()
+        entries = [f"{'100755' if name in executable else '100644'} {blob}\t{name}\0"
+                   for name, blob in zip(contents, blobs)]
+        self.run("update-index", "-z", "--index-info", data=os.fsencode("".join(entries)), new=True)
 
     def apply(self, patch: Path) -> Message:
         """Apply @patch as it is, without fuzz; its message.  Stop says which file is in the way."""

@@ -98,16 +98,14 @@ def _place(git: Git, step: Step, origin: Path) -> None:
     contents = dict(step.contents)
     worktree.keep_theirs(contents, origin)
     worktree.add_hooks(contents, origin)
-    for name, data in contents.items():
-        if git.read(name) != data:
-            git.put(name, data)
     text = git.read("MAINTAINERS")
     patterns = maintainers.patterns(step.new)
     if text is not None and patterns:
         listed = text.decode(encoding="utf-8", errors="surrogateescape")
         for pattern in patterns:
             listed = maintainers.add(listed, pattern)
-        git.put("MAINTAINERS", listed.encode(encoding="utf-8", errors="surrogateescape"))
+        contents["MAINTAINERS"] = listed.encode(encoding="utf-8", errors="surrogateescape")
+    git.put(contents)
 
 
 def make(repo: Path, git: Git, base: str, what: str, patches: series.Series, who: Identity,
@@ -129,8 +127,9 @@ def make(repo: Path, git: Git, base: str, what: str, patches: series.Series, who
         if not (origin / name).is_file():
             raise Stop(f"{what} has no {name}, so mm/tests cannot be hooked in: is this a kernel from 6.1 on?")
     planned = steps(repo)
-    for name in planned[-1].contents:
-        if name not in (*JOINED, worktree.KUNITCONFIG) and git.read(name) is not None:
+    there = git.run("ls-files", worktree.TESTS, new=True).split()
+    for name in there:
+        if name in planned[-1].contents and name not in (*JOINED, worktree.KUNITCONFIG):
             raise Stop(f"{what} has the suites already, as {name} shows: give --base a commit without them")
     for step in planned:
         console.tick(step.message.subject)

@@ -34,6 +34,12 @@ class Request(NamedTuple):
     coverage: bool = False
     modules: bool = False
 
+    @property
+    def whole(self) -> bool:
+        """All tests, on all stages, of Debian's kernel: what the cover letter of an export shows."""
+        return (self.tree is None and self.contract == report.LOCKED
+                and not (self.glob or self.stages or self.kconfig_add or self.coverage))
+
 
 class Site:
     """A line's or a user's tree at hand: its series, its work tree, the repository."""
@@ -264,6 +270,7 @@ def run(repo: Path, request: Request, console: Console) -> int:
         raise Stop("--coverage is for one run of one stage: leave --repeat out and give one --stage")
 
     results = Results(repo, config.label)
+    ran = fingerprint(repo, site.series)
     measured: List[coverage.Function] = []
     wrong: List[str] = []
     outcomes: Dict[str, kunit.Outcome] = {}
@@ -299,11 +306,8 @@ def run(repo: Path, request: Request, console: Console) -> int:
         for name, tally in tallies.items():
             value["stages"][name].update(runs=tally.runs, bad_runs=tally.bad)
         results.publish(value)
-    if site.own_tree is None and not (request.glob or request.stages or request.kconfig_add or request.coverage) \
-            and request.contract == report.LOCKED:
-        # What the cover letter of an export shows.
-        value["input"] = fingerprint(repo, site.series)
-        results.keep(site.line, value)
+    if request.whole:
+        results.keep(site.line, {**value, "input": ran})
     report.print_table(console, outcomes)
     for name, tally in tallies.items():
         console.line(console.paint(tally.sentence(name), "31;1" if tally.bad else "32"))

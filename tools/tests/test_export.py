@@ -13,11 +13,13 @@ from locked_rmap import commits, export, maintainers, run, series, worktree
 from locked_rmap.errors import Stop
 
 from .support import PATCH, REPO, Case, kernel_tree, repository, snapshot, write
+from .test_command import KUNIT_PY
 
 WHO = {"GIT_AUTHOR_NAME": "Some Body", "GIT_AUTHOR_EMAIL": "some@body.example",
        "GIT_COMMITTER_NAME": "Some Body", "GIT_COMMITTER_EMAIL": "some@body.example",
        "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"}
-NOBODY = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"}
+#: git could guess the rest from the login.
+NOBODY = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1", "EMAIL": "some@body.example"}
 
 MAINTAINERS = ("List of maintainers\n\nA THING\nM:\tA <a@x>\nS:\tMaintained\nF:\ta/\n\n"
                "MEMORY MANAGEMENT\nM:\tM M <m@x>\nL:\tmm@x\nS:\tMaintained\nF:\tmm/\nN:\tpage\n\n"
@@ -59,7 +61,7 @@ obj-$(CONFIG_TWO_KUNIT_TEST) += two_kunit.o
 OPTIONS = "CONFIG_KUNIT=y\nCONFIG_ONE_KUNIT_TEST=y\nCONFIG_TWO_KUNIT_TEST=y\nCONFIG_MORE=y\n"
 
 SECOND = PATCH.replace("change a line", "change another\n line\n\nWhy so: because.\n\nFixes: 123456789abc (\"x\")") \
-    .replace("line ten", "line 10").replace("-line 10\n", "-line ten\n")
+    .replace("line ten", "line ten, again").replace("-line 10\n", "-line ten\n")
 
 
 class ExportCase(Case):
@@ -386,6 +388,20 @@ class CoverTest(ExportCase):
         self.assertRegex(text, r"unexpected warnings +2 +0\n")
         self.assertIn("These fail on stock:\n\n  one.b\n  two.c\n", text)
         self.assertNotIn("fail on locked", text)
+
+    def test_a_whole_run_leaves_what_the_table_needs(self) -> None:
+        kernel_tree(self.tree, KUNIT_PY)
+        write(self.tree / "tools/testing/kunit/mode", "good")
+        self.commit()
+        self.line_source()
+        env = {**WHO, "PATH": f"{self.temp / 'bin'}:{os.environ['PATH']}"}
+        self.command(self.repo, ["run", "s"], env)
+        self.command(self.repo, ["run", "--stage", "locked"], env)
+        self.command(self.repo, ["run", "--tree", str(self.tree)], env)
+        self.refuse("is missing", arguments=["--branch", "new", "--tree", str(self.tree)])
+        answer = self.command(self.repo, ["run"], env)
+        self.assertEqual(answer.returncode, 0, answer.stdout + answer.stderr)
+        self.assertRegex(self.letter(), r"\n  s +1 +1 +1 +2 +0 +1\n")
 
     def test_every_architecture_that_was_measured(self) -> None:
         self.keep("6.12-x86_64-debug", self.value(arch="x86_64", debug=True))
