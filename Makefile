@@ -5,7 +5,7 @@
 #            [TESTS=SUITE_GLOB] [REPEAT=N] [ARGS="more options of the command"]
 # make mutants [KERNEL=6.12] [ARCH=um|x86_64] [TESTS="NAME ..."]
 #            seeded defects: does a test catch each?
-# make check TREE=DIR [ARCH=um|x86_64|arm64] [STATIC=1] [HTML=FILE] [JSON=FILE]
+# make check TREE=DIR [ARCH="um x86_64"] [STATIC=1] [HTML=FILE] [JSON=FILE]
 #            which contract does a tree of yours honour, and who breaks it?
 # make selftests [KERNEL=6.12] [STAGE="stock locked"]
 #            the kernel's own user-space tests of userfaultfd, in a guest
@@ -37,8 +37,8 @@ mutants:
 	@$(TOOL) mutants $(call opt,KERNEL,--kernel) $(call opt,ARCH,--arch) $(ARGS) $(call arg,TESTS,$(TESTS))
 
 check:
-	@$(TOOL) check $(call opt,TREE,--tree) $(call opt,ARCH,--arch) $(call arg,STATIC,--static) \
-		$(call opt,HTML,--html) $(call opt,JSON,--json) $(ARGS)
+	@$(TOOL) check $(call opt,TREE,--tree) $(call arg,ARCH,$(foreach a,$(ARCH),--arch '$(a)')) \
+		$(call arg,STATIC,--static) $(call opt,HTML,--html) $(call opt,JSON,--json) $(ARGS)
 
 selftests:
 	@$(TOOL) selftests $(call opt,KERNEL,--kernel) \

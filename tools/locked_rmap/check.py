@@ -501,10 +501,12 @@ def print_static(console: Console, static: Static) -> None:
     console.line(f"revalidation     {again or 'none: folio_lock_anon_vma_read() reads folio->mapping once'}")
 
 
-def print_matrix(console: Console, table: Sequence[Row]) -> None:
-    """Callers against evidence."""
+def print_matrix(console: Console, table: Sequence[Row], contract: str) -> None:
+    """Callers against evidence; @contract is the verdict."""
     arches = list(dict.fromkeys(arch for row in table for arch in row.tests))
-    heads = [f"{arch} {contract}" for arch in arches for contract in CONTRACTS]
+    # The contract that the tree honours first; that it fails the other's tests is how it should be.
+    columns = [(arch, each) for each in sorted(CONTRACTS, key=lambda each: each != contract) for arch in arches]
+    heads = [f"{arch} {each}" for arch, each in columns]
     name = max(len(row.caller.name) for row in table)
     console.line()
     console.line("  ".join([f"{'caller':<{name}}", f"{'source':<15}",
@@ -512,13 +514,13 @@ def print_matrix(console: Console, table: Sequence[Row]) -> None:
     for row in table:
         cells = [f"{row.caller.name:<{name}}",
                  console.paint(f"{row.status or '-':<15}", _CELL.get(row.status, ""))]
-        for arch in arches:
-            for contract in CONTRACTS:
-                passed, bad, skipped = row.tests.get(arch, {}).get(contract, (0, [], 0))
-                text = f"{len(bad)} FAIL" if bad else f"{passed} pass" if passed else \
-                    f"not seen, {skipped} skip" if skipped else "-"
-                colour = "31;1" if bad else "32" if passed else "33" if skipped else ""
-                cells.append(console.paint(f"{text:<{_RUN}}", colour))
+        for arch, each in columns:
+            passed, bad, skipped = row.tests.get(arch, {}).get(each, (0, [], 0))
+            text = f"{len(bad)} FAIL" if bad else f"{passed} pass" if passed else \
+                f"not seen, {skipped} skip" if skipped else "-"
+            red = bad and contract in (each, NEITHER)
+            colour = "31;1" if red else "33" if bad else "32" if passed else "33" if skipped else ""
+            cells.append(console.paint(f"{text:<{_RUN}}", colour))
         console.line("  ".join([*cells, str(row.defects or "-")]).rstrip())
     console.line()
 
@@ -563,7 +565,6 @@ def kernel_tree(tree: Path) -> Tuple[Path, str]:
     tree = tree.expanduser().absolute()
     if not tree.is_dir():
         raise Stop(f"there is no directory {tree}: give --tree the top of a kernel tree")
-    callers.no_conflict(tree, "Makefile")
     version = source.tree_version(tree)
     numbers = tuple(int(word) for word in source.line_of(version).split("."))
     if numbers < OLDEST:
@@ -599,7 +600,7 @@ def check(repo: Path, request: Request, console: Console) -> int:
     table = rows(repo, version, static, runs)
     value = summary(tree, version, static, runs, table, verdict)
     print_static(console, static)
-    print_matrix(console, table)
+    print_matrix(console, table, verdict.contract)
     for text in verdict.reasons:
         console.line(text)
     if verdict.look:

@@ -62,9 +62,9 @@ def _cell(passed: int, failed: List[str], skipped: int, kind: str) -> str:
     if failed:
         names = "".join(f"<li><code>{escape(name)}</code></li>" for name in failed[:4])
         more = f"<li>and {len(failed) - 4} more</li>" if len(failed) > 4 else ""
-        # Names take the room of the matrix: shown where they are what matters.
-        return (f'<td>{_mark(kind, f"{len(failed)} fail, {passed} pass")}<details class="names"'
-                f'{" open" if kind == "bad" else ""}><summary>which</summary><ul>{names}{more}</ul></details></td>')
+        # Names take the room of the matrix: folded.
+        return (f'<td>{_mark(kind, f"{len(failed)} fail, {passed} pass")}<details class="names">'
+                f'<summary>which</summary><ul>{names}{more}</ul></details></td>')
     if passed:
         return f'<td>{_mark("good", f"{passed} pass")}</td>'
     if skipped:
