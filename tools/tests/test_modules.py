@@ -87,7 +87,11 @@ class ReadTest(Case):
         self.assertEqual(modules.read(text).rounds, [{"rmap": "begin end\nnext\n"}])
 
     def test_joined_results_are_one_whole_ktap(self) -> None:
-        found = klog.ktap(modules.join(modules.read(console()).rounds[0]))
+        text = modules.join(modules.read(console()).rounds[0])
+        self.assertEqual(re.findall(r"^\S.*", text, re.M),
+                         ["KTAP version 1", "1..2", "# rmap: pass:1 fail:0 skip:1 total:2", "ok 1 rmap",
+                          "# rmap_callers: pass:1 fail:0 skip:1 total:2", "ok 2 rmap_callers"])
+        found = klog.ktap(text)
         self.assertTrue(found.whole)
         self.assertEqual(found.planned, 2)
         self.assertEqual(list(found.cases), ["rmap.one", "rmap.two", "rmap_callers.one", "rmap_callers.two"])
