@@ -60,7 +60,7 @@ class Mutant(NamedTuple):
     hurts: str
     caught_by: Tuple[str, ...]
     arches: Tuple[str, ...]
-    #: The stage of the series that it is seeded in, empty for the last one.
+    #: The stage of the series that it is seeded in, empty for the usual one.
     stage: str
     diff: str
 
@@ -767,16 +767,18 @@ def measure(site: run.Site, request: Request, console: Console) -> Score:
     """Do what @request says.  Raises Stop if it cannot be done."""
     directory = site.repo / "tools" / "mutants" / f"linux-{site.line}"
     chosen = choose(read_all(directory), request.names, request.arch)
-    last = site.series.stages[-1].name
+    # What the whole project is about; later stages have defects of their own.
+    names = [stage.name for stage in site.series.stages]
+    usual = report.LOCKED if report.LOCKED in names else names[-1]
     for mutant, _ in chosen:
         # Stop if there is no such stage.
-        site.series.stage(mutant.stage or last)
-    used = {mutant.stage or last for mutant, _ in chosen}
+        site.series.stage(mutant.stage or usual)
+    used = {mutant.stage or usual for mutant, _ in chosen}
     clean = {stage.name: site.contents(stage.patches) for stage in site.series.stages if stage.name in used}
     changed: Dict[str, worktree.Contents] = {}
     seen: Dict[str, str] = {}
     for mutant, _ in chosen:
-        changed[mutant.name] = apply(mutant, clean[mutant.stage or last], site.work.pristine)
+        changed[mutant.name] = apply(mutant, clean[mutant.stage or usual], site.work.pristine)
         same = seen.setdefault(repr(sorted(changed[mutant.name].items())), mutant.name)
         if same != mutant.name:
             raise Stop(f"mutants {same} and {mutant.name} are the same defect: remove one")
@@ -802,7 +804,7 @@ def measure(site: run.Site, request: Request, console: Console) -> Score:
             def job(side: Console, own: run.Site = own, arch: str = arch, here: List[Mutant] = here,
                     score: Score = scores[-1]) -> None:
                 for stage, contents in clean.items():
-                    todo = [mutant for mutant in here if (mutant.stage or last) == stage]
+                    todo = [mutant for mutant in here if (mutant.stage or usual) == stage]
                     if todo and not score.broken:
                         _on_bed(Bed(own, site.work, arch, stage, contents, also, logs, side), todo, changed,
                                 state, score)
