@@ -271,7 +271,7 @@ class Bed:
         self.usual = usual
         self.arch = arch
         self.stage = stage
-        self.contract = report.REVALIDATE if stage == report.REVALIDATE else report.LOCKED
+        self.contract = report.kept_by(stage)
         # UML has no lockdep; where there is one, it sees what no test looks at.
         self.config = run.config_for(site.repo, arch, DEBUG[arch])
         self.clean = clean

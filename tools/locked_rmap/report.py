@@ -26,6 +26,11 @@ class Verdict(NamedTuple):
 Defects = Mapping[str, Set[str]]
 
 
+def kept_by(stage: str) -> str:
+    """The contract that @stage of a series is to keep; stock may keep none."""
+    return REVALIDATE if stage in (STOCK, REVALIDATE) else LOCKED
+
+
 def defects_name(contract: str, stage: str) -> str:
     """The name of the list of tests that must fail at @stage under @contract."""
     return ("shows-defect" + (f".{contract}" if contract != LOCKED else "")

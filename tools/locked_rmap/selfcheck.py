@@ -469,7 +469,7 @@ def _each_test(bench: Bench, place: Path, line: str, stage: str,
     packages.need(bench.console, config.packages())
     with bench.tree(line) as site:
         wanted = site.series.stage(stage)
-        contract = report.LOCKED if stage == report.LOCKED else report.REVALIDATE
+        contract = report.kept_by(stage)
         known = set()
         if stage == series.STOCK:
             known = report.read_defects(site.patches / "shows-defect.revalidate", config.arch) or set()
@@ -595,14 +595,14 @@ def check_check(bench: Bench) -> Tally:
         with bench.tree(line) as site:
             for stage in site.series.stages:
                 contents = site.contents(stage.patches)
-                last = stage.name == report.LOCKED
+                last = stage is site.series.stages[-1]
                 if last:
                     contents[DRIVER[0]] = DRIVER[1]
                 site.work.install(contents, site.work.build_dir("um", stage.name), site.series.touched())
-                results.update(_check_stage(bench, site, line, stage.name))
+                results.update(_check_stage(bench, site, line, stage.name, last))
                 if spatch is not None:
                     log = place / f"{line}-{stage.name}.spatch.log"
-                    results[f"{line} {stage.name}: coccinelle"] = _semantic(bench, site, last, log)
+                    results[f"{line} {stage.name}: coccinelle"] = _semantic(bench, site, stage.name, last, log)
             # The driver goes.
             site.work.install(site.contents([]), site.work.build_dir("um", series.STOCK), site.series.touched())
     if spatch is None:
@@ -611,8 +611,8 @@ def check_check(bench: Bench) -> Tally:
     return found._replace(told=found.told + told)
 
 
-def _check_stage(bench: Bench, site: run.Site, line: str, stage: str) -> Dict[str, str]:
-    """One stage: who walks unlocked, and the verdict."""
+def _check_stage(bench: Bench, site: run.Site, line: str, stage: str, driver: bool) -> Dict[str, str]:
+    """One stage, with the driver or without: who walks unlocked, and the verdict."""
     what = f"{line} {stage}"
     start = os.times()
     static = check.read_source(site.work.tree, bench.console)
@@ -623,8 +623,8 @@ def _check_stage(bench: Bench, site: run.Site, line: str, stage: str) -> Dict[st
     apart = {hop.function for each in static.sites for way in each.ways if way.status == callers.FILE
              for hop in way.hops}
     results: Dict[str, str] = {}
-    wanted = WALK_UNLOCKED[line]
-    if stage == report.LOCKED:
+    wanted = WALK_UNLOCKED[line] if report.kept_by(stage) == report.REVALIDATE else set()
+    if driver:
         wanted = {"walks_unlocked"}
         verdict = check.judge(static, {}, set())
         seen = verdict.contract == check.NEITHER and any(DRIVER[0] in text for text in verdict.look)
@@ -634,7 +634,7 @@ def _check_stage(bench: Bench, site: run.Site, line: str, stage: str) -> Dict[st
         f"{sorted(unlocked)}, cannot tell {sorted(unsure)}; must be {sorted(wanted)}"
     contract = check.judge(static, {}, set()).contract
     # Linux 6.1 as it is has no revalidation either.
-    should = stage if stage != series.STOCK else check.NEITHER if line == "6.1" else report.REVALIDATE
+    should = check.NEITHER if line == "6.1" and stage == series.STOCK else report.kept_by(stage)
     results[f"{what}: the verdict"] = "" if contract == should else f"{contract}, must be {should}"
     results[f"{what}: the DAX walk is told apart"] = \
         "" if "mf_generic_kill_procs" in apart else f"it is not among {sorted(apart)}"
@@ -643,15 +643,17 @@ def _check_stage(bench: Bench, site: run.Site, line: str, stage: str) -> Dict[st
     return results
 
 
-def _semantic(bench: Bench, site: run.Site, last: bool, log: Path) -> str:
+def _semantic(bench: Bench, site: run.Site, stage: str, driver: bool, log: Path) -> str:
     """What is wrong with what the semantic patch finds in a stage; empty if nothing is."""
     names = [*SEMANTIC, "mm/memory-failure.c", "mm/vmscan.c", "mm/migrate.c", "mm/userfaultfd.c"]
     status = proc.run(["spatch", "-D", "report", "--very-quiet", "--no-includes", "--cocci-file",
                        str(bench.repo / "tools/coccinelle/rmap_walk_folio_lock.cocci"), *names,
-                       *([DRIVER[0]] if last else [])],
+                       *([DRIVER[0]] if driver else [])],
                       log, cwd=site.work.tree, limit=300, tick=bench.console.tick)
     found = re.findall(r"^(\S+?):\d+:\S* WARNING: ", log.read_text(encoding="utf-8", errors="replace"), re.M)
-    wanted = [DRIVER[0]] if last else [name for name, count in SEMANTIC.items() for _ in range(count)]
+    wanted = [DRIVER[0]] if driver else []
+    if report.kept_by(stage) == report.REVALIDATE:
+        wanted += [name for name, count in SEMANTIC.items() for _ in range(count)]
     if status != 0:
         return f"spatch ended with {status}: {one_line(' '.join(proc.tail(log, 2)))}"
     return "" if sorted(found) == sorted(wanted) else f"finds {sorted(found)}, must find {sorted(wanted)}"
