@@ -225,6 +225,11 @@ def worse(before: Optional[Case], after: Optional[Case]) -> bool:
     return rank(after) < rank(before)
 
 
+def gist(splat: klog.Splat) -> str:
+    """The title of a splat, without what the next run or another stage would have otherwise."""
+    return re.sub(r"CPU: \d+ PID: \d+ |(?<=\.[chS]):\d+|\+0x[0-9a-f]+/0x[0-9a-f]+", "", splat.title)
+
+
 def judge(outcomes: Mapping[str, Outcome]) -> Verdict:
     """Decide whether the moves pass and nothing is worse than on stock.
 
@@ -251,9 +256,11 @@ def judge(outcomes: Mapping[str, Outcome]) -> Verdict:
                    if case.status in (FAIL, CRASH) and (stage == STOCK or name not in MOVES)]
             if bad:
                 wrong.append(f"{some(bad)} failed on {stage}")
-        if (stage != STOCK or len(outcomes) == 1) and outcome.splats:
-            wrong.append(f"{len(outcome.splats)} splat{'s' if len(outcome.splats) > 1 else ''} "
-                         f"in the kernel log of {stage}")
+        before = {gist(splat) for splat in stock.splats} if stage != STOCK and stock is not None else set()
+        splats = [splat for splat in outcome.splats if gist(splat) not in before]
+        if (stage != STOCK or len(outcomes) == 1) and splats:
+            wrong.append(f"{len(splats)} splat{'s' if len(splats) > 1 else ''} "
+                         f"in the kernel log of {stage}" + (" that stock does not have" if before else ""))
         elif outcome.died and (len(outcomes) == 1 or (stage != STOCK and not (stock and stock.died))):
             wrong.append(f"a guest died on {stage} ({outcome.died[0]})")
     last = list(outcomes)[-1]

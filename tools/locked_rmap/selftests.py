@@ -325,5 +325,9 @@ def print_table(console: Console, outcomes: Dict[str, Outcome], jobs: Sequence[J
     for stage, outcome in outcomes.items():
         if outcome.splats:
             console.line(f"splats on {stage}:")
+            same: Dict[str, List[klog.Splat]] = {}
             for splat in outcome.splats:
-                console.line(f"  kernel.log:{splat.number}: {splat.title}")
+                same.setdefault(selflog.gist(splat), []).append(splat)
+            for first, *others in same.values():
+                more = f" (and {len(others)} more like it)" if others else ""
+                console.line(f"  kernel.log:{first.number}: {first.title}{more}")

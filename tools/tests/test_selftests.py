@@ -189,11 +189,11 @@ class CasesTest(Case):
 
 
 def outcome(statuses: Optional[Dict[Name, str]] = None, splats: int = 0, died: Optional[List[str]] = None,
-            moves: str = PASS) -> Outcome:
+            moves: str = PASS, title: str = "WARNING: x") -> Outcome:
     """An outcome: the tests of UFFDIO_MOVE come to @moves, others to @statuses."""
     found = {name: Result(moves) for name in selflog.MOVES}
     found.update({name: Result(status) for name, status in (statuses or {}).items()})
-    return Outcome(found, [klog.Splat("WARNING: x", 1, [], False)] * splats, died or [], 1.0)
+    return Outcome(found, [klog.Splat(title, 1, [], False)] * splats, died or [], 1.0)
 
 
 class JudgeTest(Case):
@@ -234,10 +234,20 @@ class JudgeTest(Case):
 
     def test_splats_and_deaths(self) -> None:
         self.judged(HOLDS, stock=outcome(splats=1), locked=outcome())
-        self.judged(BROKEN, "2 splats in the kernel log of locked", stock=outcome(splats=2), locked=outcome(splats=2))
+        self.judged(BROKEN, "2 splats in the kernel log of locked.", stock=outcome(), locked=outcome(splats=2))
+        self.judged(BROKEN, "2 splats in the kernel log of locked.", locked=outcome(splats=2))
         self.judged(BROKEN, "a guest died on locked (x)", stock=outcome(), locked=outcome(died=["x"]))
         self.judged(BROKEN, "no test reported on locked (x)", stock=outcome(),
                     locked=Outcome({}, [], ["x"], 1.0))
+
+
+    def test_a_splat_of_stock_is_none_of_ours(self) -> None:
+        old = "WARNING: CPU: 0 PID: 34 at include/linux/fs.h:509 hugetlb_split+0x9d/0xc0"
+        same = "WARNING: CPU: 1 PID: 72 at include/linux/fs.h:512 hugetlb_split+0x8d/0xb0"
+        other = "WARNING: CPU: 0 PID: 34 at include/linux/fs.h:509 move_vma+0x9d/0xc0"
+        self.judged(HOLDS, stock=outcome(splats=1, title=old), locked=outcome(splats=2, title=same))
+        self.judged(BROKEN, "1 splat in the kernel log of locked that stock does not have",
+                    stock=outcome(splats=1, title=old), locked=outcome(splats=1, title=other))
 
 
 class GuestCase(Case):
@@ -310,14 +320,14 @@ class TableTest(Case):
 
     def test_stock_stands_beside_patched(self) -> None:
         outcomes = {"stock": outcome({("events", "anon"): PASS}, moves=SKIP),
-                    "locked": outcome({("zeropage", "shmem"): FAIL}, splats=1)}
+                    "locked": outcome({("zeropage", "shmem"): FAIL}, splats=3)}
         selftests.print_table(self.console, outcomes, selftests.plan(TESTS))
         rows = [" ".join(line.split()) for line in self.said.getvalue().splitlines()]
         self.assertEqual(rows[1:8], [
             "test memory stock locked", "zeropage shmem - FAIL", "move anon skip pass", "move-pmd anon skip pass",
             "move-pmd-split anon skip pass", "events anon pass -", ""])
         self.assertIn("zeropage on shmem: FAIL (locked)", rows)
-        self.assertIn("kernel.log:1: WARNING: x", rows)
+        self.assertIn("kernel.log:1: WARNING: x (and 2 more like it)", rows)
 
     def test_memory_types_that_fail_alike_share_a_line(self) -> None:
         found = Outcome({("events", memory): Result(SKIP, "why") for memory in ("anon", "shmem")}, [], [], 1.0)
