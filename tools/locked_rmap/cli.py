@@ -51,7 +51,7 @@ def parser() -> argparse.ArgumentParser:
     verb.add_argument("--kernel", metavar="LINE", help="kernel line (default 6.12)")
     verb.add_argument("--arch", help=f"one of {', '.join(run.ARCHES)} (default um)")
     verb.add_argument("--stage", action="append", default=[], metavar="NAME",
-                      help="a stage of the line's series, may be repeated (default: stock and the last)")
+                      help="a stage of the line's series, may be repeated (default: all; under --contract revalidate those up to it)")
     verb.add_argument("--contract", default=report.LOCKED, choices=(report.LOCKED, report.REVALIDATE),
                       help="what the suites hold the tree to (default locked)")
     verb.add_argument("--tree", type=Path, metavar="DIR", help="a kernel tree of yours; it is only read")
