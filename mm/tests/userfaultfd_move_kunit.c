@@ -2849,8 +2849,10 @@ static void pages_move_across_the_ends_of_page_tables(struct kunit *test)
 	move_no_thps(test, dst, 2 * len);
 	src += PMD_SIZE - 100 * PAGE_SIZE;
 	dst += PMD_SIZE - 37 * PAGE_SIZE;
-	for (offset = 0; offset < len; offset += PAGE_SIZE)
+	for (offset = 0; offset < len; offset += PAGE_SIZE) {
 		KUNIT_ASSERT_EQ(test, get_user(value, (u32 __user *)(src + offset)), 0);
+		KUNIT_ASSERT_EQ(test, value, 0);
+	}
 	for (offset = 0; offset < len; offset += PAGE_SIZE)
 		rmap_kunit_write(test, src + offset, offset / PAGE_SIZE + 1);
 	move = move_alloc(test, src, dst, len);
