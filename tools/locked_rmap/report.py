@@ -128,7 +128,8 @@ def judge(outcomes: Mapping[str, Outcome], contract: str, defects: Defects, filt
         sentence += f", {shown[last]} fail as this line's known defects make them"
     sentence += ", no unexpected splat"
     for stage, count in shown.items():
-        if stage != last:
+        # A stage in between that fails nothing is not worth a word.
+        if stage != last and (count or stage == STOCK):
             sentence += (f"; {stage} fails the {count} that show the defect" if count
                          else f"; none of these tests shows the defect on {stage}")
     return Verdict(HOLDS, sentence + ".")
