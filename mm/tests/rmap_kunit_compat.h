@@ -398,6 +398,26 @@ static inline long rmap_kunit_ioctl(struct file *file, unsigned int cmd,
 	return file->f_op->unlocked_ioctl(file, cmd, arg);
 }
 
+/* UFFDIO_MOVE moves runs of pages: the TLB is flushed before they arrive ... */
+static inline bool rmap_kunit_moves_runs(void)
+{
+#ifdef RMAP_KUNIT_HAS_MOVE_RUNS
+	return true;
+#else
+	return false;
+#endif
+}
+
+/* ... or once they have arrived. */
+static inline bool rmap_kunit_moves_then_flushes(void)
+{
+#ifdef RMAP_KUNIT_HAS_MOVE_PRESENT_PTES
+	return true;
+#else
+	return false;
+#endif
+}
+
 /* Nor is damon_add_region(). */
 static inline void rmap_kunit_damon_add_region(struct damon_region *region,
 					       struct damon_target *target)

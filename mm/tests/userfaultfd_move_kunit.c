@@ -977,7 +977,7 @@ static void moved_swap_entry_is_soft_dirty(struct kunit *test)
 	move_expect_moved_swapped(test, move);
 }
 
-/* Watch the source for writes: a page there becomes write-protected. */
+/* Watch the source for writes: its first page becomes write-protected. */
 static void move_watch_source(struct kunit *test, struct move *move)
 {
 	struct uffdio_writeprotect wp = {
@@ -988,7 +988,7 @@ static void move_watch_source(struct kunit *test, struct move *move)
 
 	uffd = rmap_kunit_uffd_open_with(test, UFFD_FEATURE_PAGEFAULT_FLAG_WP |
 					       UFFD_FEATURE_WP_UNPOPULATED);
-	rmap_kunit_uffd_register_for(test, uffd, move->src, PAGE_SIZE,
+	rmap_kunit_uffd_register_for(test, uffd, move->src, move->len,
 				     UFFDIO_REGISTER_MODE_WP);
 	KUNIT_ASSERT_EQ(test, rmap_kunit_uffd_ioctl(test, uffd, UFFDIO_WRITEPROTECT,
 						    &wp, sizeof(wp)), 0);
@@ -2574,6 +2574,7 @@ static void killed_move_stops(struct kunit *test)
  * @ends: how often one ended
  * @start: the beginning of the range
  * @end: its end
+ * @pages: pages in all ranges
  * @before: the folio's anon_vma when it began
  * @after: the folio's anon_vma when it ended
  */
@@ -2584,6 +2585,7 @@ struct bracket {
 	int ends;
 	unsigned long start;
 	unsigned long end;
+	unsigned long pages;
 	struct anon_vma *before;
 	struct anon_vma *after;
 };
@@ -2596,6 +2598,7 @@ static int bracket_start(struct mmu_notifier *notifier,
 	bracket->starts++;
 	bracket->start = range->start;
 	bracket->end = range->end;
+	bracket->pages += (range->end - range->start) / PAGE_SIZE;
 	bracket->before = folio_anon_vma(bracket->folio);
 	return 0;
 }
@@ -2728,7 +2731,10 @@ static void move_pin_at_last(struct kunit *test, struct move *move,
 
 static void page_pinned_at_the_last_moment_is_put_back(struct kunit *test)
 {
-	move_pin_at_last(test, move_page(test), "ptep_clear_flush");
+	/* Where pages move in runs, what clears the PTE is inline. */
+	move_pin_at_last(test, move_page(test),
+			 rmap_kunit_moves_runs() && IS_ENABLED(CONFIG_X86_64) ?
+			 "flush_tlb_mm_range" : "ptep_clear_flush");
 }
 
 static void thp_pinned_at_the_last_moment_is_put_back(struct kunit *test)
@@ -2746,6 +2752,659 @@ static void page_pinned_at_the_last_moment_is_put_back(struct kunit *test)
 static void thp_pinned_at_the_last_moment_is_put_back(struct kunit *test)
 {
 	kunit_skip(test, "needs KPROBES, on x86_64 or arm64");
+}
+
+#endif
+
+/*
+ * Runs of pages: what must hold whether a kernel moves them one by one or several
+ * at a time.
+ */
+
+/* Have small pages only. */
+static void move_no_thps(struct kunit *test, unsigned long addr, unsigned long len)
+{
+	if (IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE))
+		KUNIT_ASSERT_EQ(test, do_madvise(current->mm, addr, len,
+						 MADV_NOHUGEPAGE), 0);
+}
+
+/* A run of @nr pages, the contents of which are their numbers, from 1 on. */
+static struct move *move_run(struct kunit *test, unsigned long nr)
+{
+	struct move *move = move_area(test, nr);
+	unsigned long i;
+
+	move_no_thps(test, move->src, move->len);
+	for (i = 0; i < nr; i++)
+		rmap_kunit_write(test, move->src + i * PAGE_SIZE, i + 1);
+	lru_add_drain_all();
+	return move;
+}
+
+/* One page of a run, in its place at @addr; nothing is left behind. */
+static void move_expect_page(struct kunit *test, struct move *move,
+			     unsigned long i, unsigned long area)
+{
+	unsigned long addr = area + i * PAGE_SIZE;
+	struct folio *folio;
+
+	KUNIT_ASSERT_EQ(test, rmap_kunit_read(test, addr), i + 1);
+	folio = rmap_kunit_folio(test, addr);
+	KUNIT_ASSERT_FALSE(test, folio_test_locked(folio));
+	KUNIT_EXPECT_EQ(test, folio_ref_count(folio), 2);
+	KUNIT_EXPECT_EQ(test, folio_mapcount(folio), 1);
+	KUNIT_EXPECT_TRUE(test, PageAnonExclusive(&folio->page));
+	KUNIT_EXPECT_TRUE(test, pte_write(rmap_kunit_entry(test, addr).pte));
+	move_expect_rmap(test, folio, addr);
+	rmap_kunit_put_folio(test, folio);
+}
+
+/* The first @arrived pages of a run are at the destination, the others at the source. */
+static void move_expect_run(struct kunit *test, struct move *move,
+			    unsigned long arrived)
+{
+	unsigned long i;
+
+	for (i = 0; i < move->len / PAGE_SIZE; i++) {
+		unsigned long offset = i * PAGE_SIZE;
+
+		KUNIT_ASSERT_EQ(test, rmap_kunit_is_hole(test, move->src + offset),
+				i < arrived);
+		KUNIT_ASSERT_EQ(test, rmap_kunit_is_hole(test, move->dst + offset),
+				i >= arrived);
+		move_expect_page(test, move, i, i < arrived ? move->dst : move->src);
+	}
+}
+
+/* Go on behind the first @pages pages, and expect what comes of the next one. */
+static void move_expect_next(struct kunit *test, struct move *move,
+			     unsigned long pages, long err)
+{
+	move_set_request(move, move->len);
+	move->req.src += pages * PAGE_SIZE;
+	move->req.dst += pages * PAGE_SIZE;
+	move->req.len -= pages * PAGE_SIZE;
+	move_expect(test, move, err, err);
+}
+
+/* Page tables that end at different places in source and destination. */
+static void pages_move_across_the_ends_of_page_tables(struct kunit *test)
+{
+	unsigned long len = 3 * PMD_SIZE, offset;
+	unsigned long src = rmap_kunit_mmap_far(test, 2 * len);
+	unsigned long dst = rmap_kunit_mmap_far(test, 2 * len);
+	struct move *move;
+
+	move_no_thps(test, src, 2 * len);
+	move_no_thps(test, dst, 2 * len);
+	src += PMD_SIZE - 100 * PAGE_SIZE;
+	dst += PMD_SIZE - 37 * PAGE_SIZE;
+	for (offset = 0; offset < len; offset += PAGE_SIZE)
+		rmap_kunit_write(test, src + offset, offset / PAGE_SIZE + 1);
+	move = move_alloc(test, src, dst, len);
+	lru_add_drain_all();
+	move_set_request(move, len);
+	move_expect(test, move, 0, len);
+	move_expect_run(test, move, len / PAGE_SIZE);
+}
+
+#define MOVE_RUN	8
+#define MOVE_TABLES	12
+
+/*
+ * What follows a page table in memory is no part of it. Here that is, if memory is
+ * as empty as it is early on, another page table of the source; not the next one.
+ */
+static void run_ends_with_the_page_table_of_its_source(struct kunit *test)
+{
+	unsigned long src = rmap_kunit_mmap_far(test, MOVE_TABLES * PMD_SIZE);
+	unsigned long half = MOVE_RUN / 2 * PAGE_SIZE, i, j;
+	struct move *move;
+	u32 value;
+
+	move_no_thps(test, src, MOVE_TABLES * PMD_SIZE);
+	/* Reading takes memory for the page tables only: first every second one. */
+	for (i = 0; i < 2; i++) {
+		for (j = i; j < MOVE_TABLES; j += 2) {
+			u32 __user *at = (u32 __user *)(src + j * PMD_SIZE);
+
+			KUNIT_ASSERT_EQ(test, get_user(value, at), 0);
+		}
+	}
+	for (i = 1; i < MOVE_TABLES; i++)
+		for (j = 0; j < MOVE_RUN; j++)
+			rmap_kunit_write(test, src + i * PMD_SIZE - half + j * PAGE_SIZE,
+					 i * MOVE_RUN + j);
+
+	move = move_area(test, MOVE_RUN);
+	for (i = 1; i < MOVE_TABLES; i++) {
+		move->src = src + i * PMD_SIZE - half;
+		move_set_request(move, move->len);
+		move_expect(test, move, 0, move->len);
+		for (j = 0; j < MOVE_RUN; j++) {
+			unsigned long dst = move->dst + j * PAGE_SIZE;
+
+			KUNIT_ASSERT_EQ(test, rmap_kunit_read(test, dst),
+					i * MOVE_RUN + j);
+		}
+		rmap_kunit_zap(test, move->dst, move->len);
+	}
+}
+
+/* Pages that are pinned, shared, locked ... in the midst of others. */
+static void pinned_page_in_a_run_stops_it(struct kunit *test)
+{
+	struct move *move = move_run(test, MOVE_RUN);
+	struct page *page;
+
+	KUNIT_ASSERT_EQ(test, pin_user_pages_fast(move->src + 5 * PAGE_SIZE, 1,
+						  FOLL_WRITE, &page), 1);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, move_unpin, page), 0);
+	move_expect(test, move, -EAGAIN, 5 * PAGE_SIZE);
+	move_expect_next(test, move, 5, -EBUSY);
+	kunit_release_action(test, move_unpin, page);
+	move_expect_run(test, move, 5);
+
+	move_set_request(move, move->len);
+	move->req.src += 5 * PAGE_SIZE;
+	move->req.dst += 5 * PAGE_SIZE;
+	move->req.len -= 5 * PAGE_SIZE;
+	move_expect(test, move, 0, move->req.len);
+	move_expect_run(test, move, MOVE_RUN);
+}
+
+static void forked_page_in_a_run_stops_it(struct kunit *test)
+{
+	struct move *move = move_run(test, MOVE_RUN);
+	struct rmap_kunit_child *child;
+	int i;
+
+	/* All but the sixth one are the parent's alone again. */
+	child = rmap_kunit_fork(test, NULL, NULL);
+	for (i = 0; i < MOVE_RUN; i++)
+		if (i != 5)
+			rmap_kunit_write(test, move->src + i * PAGE_SIZE, i + 1);
+	move_expect(test, move, -EAGAIN, 5 * PAGE_SIZE);
+	move_expect_next(test, move, 5, -EBUSY);
+	rmap_kunit_reap(test, child);
+	rmap_kunit_write(test, move->src + 5 * PAGE_SIZE, 6);
+	lru_add_drain_all();
+	move_expect_run(test, move, 5);
+}
+
+static void present_destination_in_a_run_stops_it(struct kunit *test)
+{
+	struct move *move = move_run(test, MOVE_RUN);
+	unsigned long there = move->dst + 5 * PAGE_SIZE;
+
+	move_fill(test, move, there);
+	move_expect(test, move, -EAGAIN, 5 * PAGE_SIZE);
+	move_expect_next(test, move, 5, -EEXIST);
+	KUNIT_EXPECT_EQ(test, rmap_kunit_read(test, there), MOVE_OTHER);
+	rmap_kunit_zap(test, there, PAGE_SIZE);
+	move_expect_run(test, move, 5);
+}
+
+/* The run waits for the page, not the page for the run. */
+static void locked_page_in_a_run_is_waited_for(struct kunit *test)
+{
+	struct move *move = move_run(test, MOVE_RUN);
+	struct folio *after;
+
+	move->folio = rmap_kunit_folio(test, move->src + 5 * PAGE_SIZE);
+	after = rmap_kunit_folio(test, move->src + 6 * PAGE_SIZE);
+	move->thread = rmap_kunit_thread_create(test, move_call, move);
+	move_block_on_folio(test, move);
+	KUNIT_EXPECT_EQ(test, move->folio->index,
+			rmap_kunit_index(test, move->src + 5 * PAGE_SIZE));
+	/* Others may have the next one meanwhile. */
+	KUNIT_EXPECT_FALSE(test, folio_test_locked(after));
+	KUNIT_EXPECT_FALSE(test, rmap_kunit_is_hole(test, move->src + 5 * PAGE_SIZE));
+	KUNIT_EXPECT_FALSE(test, rmap_kunit_is_hole(test, move->src + 6 * PAGE_SIZE));
+	KUNIT_EXPECT_FALSE(test, rmap_kunit_is_hole(test, move->dst + 4 * PAGE_SIZE));
+	move_unblock(test, move, 0);
+	rmap_kunit_put_folio(test, move->folio);
+	rmap_kunit_put_folio(test, after);
+	move_expect_run(test, move, MOVE_RUN);
+}
+
+/* Other kinds of entries in a run go their own way, and the run goes on after them. */
+static void run_goes_on_after_other_entries(struct kunit *test)
+{
+	bool swap = rmap_kunit_has_exclusive_swap();
+	struct move *move;
+	u32 value;
+	int i;
+
+	if (swap)
+		rmap_kunit_swapon(test);
+	move = move_run(test, MOVE_RUN);
+	/* The third a zero page, the fifth a hole, the seventh swapped out. */
+	rmap_kunit_zap(test, move->src + 2 * PAGE_SIZE, PAGE_SIZE);
+	KUNIT_ASSERT_EQ(test, get_user(value, (u32 __user *)(move->src + 2 * PAGE_SIZE)), 0);
+	rmap_kunit_zap(test, move->src + 4 * PAGE_SIZE, PAGE_SIZE);
+	if (swap) {
+		rmap_kunit_page_out(test, move->src + 6 * PAGE_SIZE);
+		KUNIT_ASSERT_TRUE(test, rmap_kunit_is_swapped(test, move->src + 6 * PAGE_SIZE));
+	}
+
+	move->req.mode = UFFDIO_MOVE_MODE_ALLOW_SRC_HOLES;
+	move_expect(test, move, 0, move->len);
+	for (i = 0; i < MOVE_RUN; i++)
+		KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->src + i * PAGE_SIZE));
+	/* To look at a hole would mean to wait for somebody to fill it. */
+	KUNIT_ASSERT_FALSE(test, rmap_kunit_is_hole(test, move->dst + 2 * PAGE_SIZE));
+	KUNIT_ASSERT_EQ(test, get_user(value, (u32 __user *)(move->dst + 2 * PAGE_SIZE)), 0);
+	KUNIT_EXPECT_EQ(test, value, 0);
+	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->dst + 4 * PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, rmap_kunit_is_swapped(test, move->dst + 6 * PAGE_SIZE), swap);
+	KUNIT_ASSERT_EQ(test, get_user(value, (u32 __user *)(move->dst + 6 * PAGE_SIZE)), 0);
+	KUNIT_EXPECT_EQ(test, value, 7);
+	lru_add_drain_all();
+	for (i = 0; i < MOVE_RUN; i++)
+		if (i != 2 && i != 4 && i != 6)
+			move_expect_page(test, move, i, move->dst);
+}
+
+static void marker_in_a_run_stops_it(struct kunit *test)
+{
+#ifdef UFFDIO_POISON
+	struct move *move = move_run(test, MOVE_RUN);
+	unsigned long marked = move->src + 5 * PAGE_SIZE;
+	struct uffdio_poison poison = {
+		.range = { marked, PAGE_SIZE },
+	};
+
+	rmap_kunit_uffd_register(test, move->uffd, move->src, move->len);
+	rmap_kunit_zap(test, marked, PAGE_SIZE);
+	KUNIT_ASSERT_EQ(test, rmap_kunit_uffd_ioctl(test, move->uffd, UFFDIO_POISON,
+						    &poison, sizeof(poison)), 0);
+	move_expect(test, move, -EAGAIN, 5 * PAGE_SIZE);
+	move_expect_next(test, move, 5, -EFAULT);
+	KUNIT_EXPECT_TRUE(test, is_pte_marker(rmap_kunit_entry(test, marked).pte));
+	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->dst + 5 * PAGE_SIZE));
+	move_expect_page(test, move, 4, move->dst);
+	move_expect_page(test, move, 6, move->src);
+#else
+	kunit_skip(test, "this kernel has no UFFDIO_POISON");
+#endif
+}
+
+/* Each page of a run keeps its own dirty bit, and none its write protection. */
+static void bits_are_those_of_each_page(struct kunit *test)
+{
+	struct move *move = move_run(test, MOVE_RUN);
+	int i;
+
+	/* Every second page is clean, and the first one is watched for writes. */
+	for (i = 1; i < MOVE_RUN; i += 2) {
+		move_change_pte(test, move->src + i * PAGE_SIZE, pte_mkclean);
+		if (IS_ENABLED(CONFIG_MEM_SOFT_DIRTY))
+			move_change_pte(test, move->src + i * PAGE_SIZE,
+					pte_clear_soft_dirty);
+	}
+	if (IS_ENABLED(CONFIG_HAVE_ARCH_USERFAULTFD_WP))
+		move_watch_source(test, move);
+	move_expect(test, move, 0, move->len);
+	for (i = 0; i < MOVE_RUN; i++) {
+		pte_t pte = rmap_kunit_entry(test, move->dst + i * PAGE_SIZE).pte;
+
+		KUNIT_EXPECT_EQ(test, !pte_dirty(pte), i % 2);
+		KUNIT_EXPECT_TRUE(test, pte_write(pte));
+		KUNIT_EXPECT_TRUE(test, pte_young(pte));
+		KUNIT_EXPECT_FALSE(test, pte_uffd_wp(pte));
+		if (IS_ENABLED(CONFIG_MEM_SOFT_DIRTY))
+			KUNIT_EXPECT_TRUE(test, pte_soft_dirty(pte));
+	}
+	move_expect_run(test, move, MOVE_RUN);
+}
+
+/* All of a run is dropped by secondary MMUs, and not a page more. */
+static void source_of_a_run_is_invalidated(struct kunit *test)
+{
+	struct move *move = move_run(test, MOVE_RUN);
+	struct bracket *bracket = kunit_kzalloc(test, sizeof(*bracket), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, bracket);
+	bracket->notifier.ops = &bracket_ops;
+	bracket->folio = rmap_kunit_folio(test, move->src + (MOVE_RUN - 1) * PAGE_SIZE);
+	rmap_kunit_zap(test, move->src + PAGE_SIZE, PAGE_SIZE);
+	KUNIT_ASSERT_EQ(test, mmu_notifier_register(&bracket->notifier, current->mm), 0);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, bracket_unregister,
+							bracket), 0);
+	/* It ends at the hole. */
+	move_expect(test, move, -EAGAIN, PAGE_SIZE);
+	KUNIT_EXPECT_GT(test, bracket->starts, 0);
+	KUNIT_EXPECT_EQ(test, bracket->starts, bracket->ends);
+	if (!rmap_kunit_moves_then_flushes())
+		KUNIT_EXPECT_LE(test, bracket->pages, 2);
+
+	bracket->pages = 0;
+	move_set_request(move, move->len);
+	move->req.src += 2 * PAGE_SIZE;
+	move->req.dst += 2 * PAGE_SIZE;
+	move->req.len -= 2 * PAGE_SIZE;
+	move_expect(test, move, 0, move->req.len);
+	KUNIT_EXPECT_EQ(test, bracket->starts, bracket->ends);
+	KUNIT_EXPECT_EQ(test, bracket->pages, MOVE_RUN - 2);
+	KUNIT_EXPECT_EQ(test, bracket->end, move->src + move->len);
+	KUNIT_EXPECT_PTR_EQ(test, bracket->after, move->new);
+	rmap_kunit_put_folio(test, bracket->folio);
+}
+
+/**
+ * struct scribbler - A thread that writes to the source while it is moved
+ * @addr: the pages
+ * @nr: how many there are
+ * @rounds: how often it wrote to each
+ * @gone: how many pages it has found to be new ones in the last round
+ * @stop: whether it is to end
+ * @thread: the thread
+ */
+struct scribbler {
+	unsigned long addr;
+	unsigned long nr;
+	unsigned long rounds;
+	unsigned long gone;
+	bool stop;
+	struct rmap_kunit_thread *thread;
+};
+
+/*
+ * Counts in each page. The pages start from 1; one that came instead of a page that
+ * has moved starts from 0, and is left alone.
+ */
+static void scribbler_fn(void *data)
+{
+	struct scribbler *scribbler = data;
+	unsigned long i;
+	u32 value;
+
+	while (!READ_ONCE(scribbler->stop)) {
+		scribbler->gone = 0;
+		for (i = 0; i < scribbler->nr; i++) {
+			u32 __user *at = (u32 __user *)(scribbler->addr + i * PAGE_SIZE);
+
+			if (get_user(value, at))
+				return;
+			if (!value)
+				scribbler->gone++;
+			else if (put_user(value + 1, at))
+				return;
+		}
+		WRITE_ONCE(scribbler->rounds, scribbler->rounds + 1);
+	}
+}
+
+static void scribbler_end(void *data)
+{
+	struct scribbler *scribbler = data;
+
+	WRITE_ONCE(scribbler->stop, true);
+}
+
+/* Whether it gets through all pages some times more, after @rounds. */
+static bool scribbler_goes_on(struct scribbler *scribbler, unsigned long rounds)
+{
+	unsigned long end = jiffies + 5 * HZ;
+
+	while (READ_ONCE(scribbler->rounds) < rounds + 3) {
+		if (time_after(jiffies, end))
+			return false;
+		cond_resched();
+	}
+	return true;
+}
+
+/* Once a call has returned, no CPU writes to what it moved by way of the source. */
+static void move_under_a_scribbler(struct kunit *test, unsigned long nr)
+{
+	struct move *move = move_run(test, nr);
+	struct scribbler *scribbler = kunit_kzalloc(test, sizeof(*scribbler), GFP_KERNEL);
+	u32 *seen = kunit_kcalloc(test, nr, sizeof(*seen), GFP_KERNEL);
+	unsigned long i, rounds, changed = 0;
+	unsigned int cpu;
+
+	KUNIT_ASSERT_NOT_NULL(test, scribbler);
+	KUNIT_ASSERT_NOT_NULL(test, seen);
+	scribbler->addr = move->src;
+	scribbler->nr = nr;
+	scribbler->thread = rmap_kunit_thread_create(test, scribbler_fn, scribbler);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, scribbler_end, scribbler), 0);
+	/* Not where this thread is. */
+	cpu = get_cpu();
+	rmap_kunit_thread_bind(scribbler->thread,
+			       cpumask_any_but(cpu_online_mask, cpu));
+	put_cpu();
+	rmap_kunit_thread_start(scribbler->thread);
+	KUNIT_ASSERT_TRUE(test, scribbler_goes_on(scribbler, 0));
+
+	move_call(move);
+	/* It sees holes from now on; those that it fills are of no concern. */
+	for (i = 0; i < nr; i++)
+		if (get_user(seen[i], (u32 __user *)(move->dst + i * PAGE_SIZE)))
+			break;
+	rounds = READ_ONCE(scribbler->rounds);
+	KUNIT_EXPECT_TRUE(test, scribbler_goes_on(scribbler, rounds));
+	scribbler_end(scribbler);
+	KUNIT_ASSERT_TRUE(test, rmap_kunit_thread_wait(scribbler->thread));
+	KUNIT_EXPECT_EQ(test, move->ret, 0);
+	KUNIT_ASSERT_EQ(test, i, nr);
+	/* One may have moved between a look at it and the write. */
+	KUNIT_EXPECT_GE(test, scribbler->gone, nr - 1);
+	for (i = 0; i < nr; i++) {
+		changed += rmap_kunit_read(test, move->dst + i * PAGE_SIZE) != seen[i];
+		KUNIT_EXPECT_GT(test, seen[i], 0);
+	}
+	KUNIT_EXPECT_EQ(test, changed, 0);
+}
+
+static void moved_pages_are_out_of_reach_of_other_cpus(struct kunit *test)
+{
+	if (num_online_cpus() < 2)
+		kunit_skip(test, "needs two CPUs");
+	/* Few pages are flushed one by one, and many all at once. */
+	move_under_a_scribbler(test, 1);
+	move_under_a_scribbler(test, MOVE_RUN);
+	move_under_a_scribbler(test, 128);
+}
+
+#if defined(CONFIG_KPROBES) && defined(CONFIG_X86_64) && defined(CONFIG_SMP)
+
+/**
+ * struct run_flush - Looks at what is mapped while the TLB is flushed
+ * @probe: on the function that flushes
+ * @move: the move
+ * @task: the thread that moves
+ * @pin: a folio that gets pinned now, as if by GUP-fast; may be %NULL
+ * @calls: how often the source is flushed
+ * @pages: how many pages of it
+ * @across: how often that went across the end of a page table
+ * @mapped: how many PTEs that the flush is about were not empty
+ * @early: how many of them had arrived at the destination
+ */
+struct run_flush {
+	struct kprobe probe;
+	struct move *move;
+	struct task_struct *task;
+	struct folio *pin;
+	int calls;
+	unsigned long pages;
+	int across;
+	int mapped;
+	int early;
+};
+
+static void move_needs_runs(struct kunit *test)
+{
+	if (!rmap_kunit_moves_runs())
+		kunit_skip(test, "this kernel does not move pages in runs, flushed in between");
+}
+
+/* Its caller holds the page table locks. */
+static pte_t run_flush_pte(unsigned long addr)
+{
+	return ptep_get(pte_offset_kernel(pmd_off(current->mm, addr), addr));
+}
+
+static int run_flush_pre(struct kprobe *probe, struct pt_regs *regs)
+{
+	struct run_flush *flush = container_of(probe, struct run_flush, probe);
+	unsigned long start = regs_get_kernel_argument(regs, 1);
+	unsigned long end = regs_get_kernel_argument(regs, 2);
+	struct move *move = flush->move;
+	unsigned long addr;
+
+	if (current != flush->task || start < move->src ||
+	    start >= move->src + move->len)
+		return 0;
+	flush->calls++;
+	flush->pages += (end - start) / PAGE_SIZE;
+	flush->across += (start & PMD_MASK) != ((end - 1) & PMD_MASK);
+	for (addr = start; addr < min(end, move->src + move->len); addr += PAGE_SIZE) {
+		flush->mapped += !pte_none(run_flush_pte(addr));
+		flush->early += !pte_none(run_flush_pte(addr - move->src + move->dst));
+	}
+	if (flush->pin) {
+		folio_ref_add(flush->pin, GUP_PIN_COUNTING_BIAS);
+		flush->pin = NULL;
+	}
+	return 0;
+}
+
+static void run_flush_end(void *data)
+{
+	struct run_flush *flush = data;
+
+	unregister_kprobe(&flush->probe);
+}
+
+static struct run_flush *run_flush_look(struct kunit *test, struct move *move)
+{
+	struct run_flush *flush = kunit_kzalloc(test, sizeof(*flush), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, flush);
+	flush->move = move;
+	flush->task = current;
+	flush->probe.symbol_name = "flush_tlb_mm_range";
+	flush->probe.pre_handler = run_flush_pre;
+	KUNIT_ASSERT_EQ(test, register_kprobe(&flush->probe), 0);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, run_flush_end, flush), 0);
+	return flush;
+}
+
+/*
+ * The TLB is flushed once for all pages of a run, when none of them is mapped any
+ * more, neither where it was nor where it goes to.
+ */
+static void run_is_flushed_once_and_in_between(struct kunit *test)
+{
+	static const unsigned long sizes[] = { 1, MOVE_RUN, 16, 17, 200 };
+	int i;
+
+	move_needs_runs(test);
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		unsigned long area = rmap_kunit_mmap_far(test, PMD_SIZE);
+		struct run_flush *flush;
+		struct move *move;
+		unsigned long j;
+
+		move_no_thps(test, area, PMD_SIZE);
+		move = move_alloc(test, area, area + PMD_SIZE / 2, sizes[i] * PAGE_SIZE);
+		for (j = 0; j < sizes[i]; j++)
+			rmap_kunit_write(test, move->src + j * PAGE_SIZE, j + 1);
+		lru_add_drain_all();
+		move_set_request(move, move->len);
+		flush = run_flush_look(test, move);
+		move_expect(test, move, 0, move->len);
+		kunit_release_action(test, run_flush_end, flush);
+		KUNIT_EXPECT_EQ(test, flush->calls, 1);
+		KUNIT_EXPECT_EQ(test, flush->pages, sizes[i]);
+		KUNIT_EXPECT_EQ(test, flush->mapped, 0);
+		KUNIT_EXPECT_EQ(test, flush->early, 0);
+		move_expect_run(test, move, sizes[i]);
+	}
+}
+
+/* A run is over where a page table ends, be it the source's or the destination's. */
+static void run_ends_with_its_page_tables(struct kunit *test)
+{
+	unsigned long src = rmap_kunit_mmap_far(test, 2 * PMD_SIZE);
+	unsigned long dst = rmap_kunit_mmap_far(test, 2 * PMD_SIZE);
+	struct run_flush *flush;
+	struct move *move;
+	unsigned long i;
+
+	move_needs_runs(test);
+	move_no_thps(test, src, 2 * PMD_SIZE);
+	move_no_thps(test, dst, 2 * PMD_SIZE);
+	move = move_alloc(test, src + PMD_SIZE - 40 * PAGE_SIZE,
+			  dst + PMD_SIZE - 30 * PAGE_SIZE, 64 * PAGE_SIZE);
+	for (i = 0; i < 64; i++)
+		rmap_kunit_write(test, move->src + i * PAGE_SIZE, i + 1);
+	lru_add_drain_all();
+	move_set_request(move, move->len);
+	flush = run_flush_look(test, move);
+	move_expect(test, move, 0, move->len);
+	kunit_release_action(test, run_flush_end, flush);
+	/* 30 to the end of the destination's, 10 to that of the source's, and 24. */
+	KUNIT_EXPECT_EQ(test, flush->calls, 3);
+	KUNIT_EXPECT_EQ(test, flush->pages, 64);
+	KUNIT_EXPECT_EQ(test, flush->across, 0);
+	move_expect_run(test, move, 64);
+}
+
+/* A page of a run that gets pinned at the last moment is put back, and so is the rest. */
+static void run_pinned_at_the_last_moment_is_put_back(struct kunit *test)
+{
+	struct move *move = move_run(test, MOVE_RUN);
+	struct run_flush *flush;
+	struct folio *folio;
+	bool pinned;
+
+	if (rmap_kunit_moves_then_flushes())
+		kunit_skip(test, "this kernel looks for pins before it flushes");
+	folio = rmap_kunit_folio(test, move->src + 5 * PAGE_SIZE);
+	/* Dirty bits come back as well. */
+	move_change_pte(test, move->src + 6 * PAGE_SIZE, pte_mkclean);
+	flush = run_flush_look(test, move);
+	flush->pin = folio;
+	move_call(move);
+	pinned = !flush->pin;
+	flush->pin = NULL;
+	kunit_release_action(test, run_flush_end, flush);
+	if (pinned)
+		KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, move_unpin,
+								&folio->page), 0);
+	rmap_kunit_put_folio(test, folio);
+	KUNIT_ASSERT_TRUE(test, pinned);
+	KUNIT_EXPECT_EQ(test, move->ret, -EAGAIN);
+	KUNIT_EXPECT_EQ(test, move->req.move, 5 * PAGE_SIZE);
+	move_expect_next(test, move, 5, -EBUSY);
+	KUNIT_EXPECT_TRUE(test, pte_dirty(rmap_kunit_entry(test, move->src + 5 * PAGE_SIZE).pte));
+	KUNIT_EXPECT_FALSE(test, pte_dirty(rmap_kunit_entry(test, move->src + 6 * PAGE_SIZE).pte));
+	KUNIT_EXPECT_TRUE(test, pte_dirty(rmap_kunit_entry(test, move->src + 7 * PAGE_SIZE).pte));
+
+	kunit_release_action(test, move_unpin, &folio->page);
+	move_expect_run(test, move, 5);
+}
+
+#else
+
+static void run_is_flushed_once_and_in_between(struct kunit *test)
+{
+	kunit_skip(test, "needs KPROBES and SMP, on x86_64");
+}
+
+static void run_ends_with_its_page_tables(struct kunit *test)
+{
+	kunit_skip(test, "needs KPROBES and SMP, on x86_64");
+}
+
+static void run_pinned_at_the_last_moment_is_put_back(struct kunit *test)
+{
+	kunit_skip(test, "needs KPROBES and SMP, on x86_64");
 }
 
 #endif
@@ -2853,6 +3512,20 @@ static struct kunit_case userfaultfd_move_test_cases[] = {
 	KUNIT_CASE(thp_source_is_invalidated_around_the_move),
 	KUNIT_CASE(page_pinned_at_the_last_moment_is_put_back),
 	KUNIT_CASE(thp_pinned_at_the_last_moment_is_put_back),
+	KUNIT_CASE(pages_move_across_the_ends_of_page_tables),
+	KUNIT_CASE(run_ends_with_the_page_table_of_its_source),
+	KUNIT_CASE(pinned_page_in_a_run_stops_it),
+	KUNIT_CASE(forked_page_in_a_run_stops_it),
+	KUNIT_CASE(present_destination_in_a_run_stops_it),
+	KUNIT_CASE(locked_page_in_a_run_is_waited_for),
+	KUNIT_CASE(run_goes_on_after_other_entries),
+	KUNIT_CASE(marker_in_a_run_stops_it),
+	KUNIT_CASE(bits_are_those_of_each_page),
+	KUNIT_CASE(source_of_a_run_is_invalidated),
+	KUNIT_CASE(moved_pages_are_out_of_reach_of_other_cpus),
+	KUNIT_CASE(run_is_flushed_once_and_in_between),
+	KUNIT_CASE(run_ends_with_its_page_tables),
+	KUNIT_CASE(run_pinned_at_the_last_moment_is_put_back),
 	{}
 };
 
