@@ -75,6 +75,7 @@ def parser() -> argparse.ArgumentParser:
     verb.add_argument("--kernel", metavar="LINE", help="kernel line (default 6.12)")
     verb.add_argument("--arch", help="only defects that can show on this one, and all of them there "
                       f"({', '.join(mutants.ARCHES)}; default: the first one of each defect)")
+    verb.add_argument("--stage", metavar="NAME", help="only defects that are seeded in this stage of the series")
     verb.add_argument("--fresh", action="store_true", help="use no result of an earlier run")
     verb.add_argument("--json", action="store_true", help="print JSON instead of the table; progress to stderr")
     verb.add_argument("names", nargs="*", metavar="NAME", help="only these defects (default: all)")
@@ -133,7 +134,7 @@ def dispatch(args: argparse.Namespace, console: Console) -> int:
     if args.verb == "mutants":
         return mutants.mutants(REPO, mutants.Request(
             kernel=args.kernel, arch=args.arch, names=tuple(args.names), fresh=args.fresh,
-            as_json=args.json), Console(sys.stderr) if args.json else console)
+            as_json=args.json, stage=args.stage), Console(sys.stderr) if args.json else console)
     if args.verb == "check":
         return check.check(REPO, check.Request(
             tree=args.tree, static=args.static, arches=tuple(dict.fromkeys(args.arch)), json=args.json,

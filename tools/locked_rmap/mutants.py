@@ -612,6 +612,8 @@ class Request(NamedTuple):
     names: Sequence[str] = ()
     fresh: bool = False
     as_json: bool = False
+    #: Only defects that are seeded in this stage.
+    stage: Optional[str] = None
 
 
 class Score(NamedTuple):
@@ -766,10 +768,15 @@ def results_dir(repo: Path, line: str) -> Path:
 def measure(site: run.Site, request: Request, console: Console) -> Score:
     """Do what @request says.  Raises Stop if it cannot be done."""
     directory = site.repo / "tools" / "mutants" / f"linux-{site.line}"
-    chosen = choose(read_all(directory), request.names, request.arch)
     # What the whole project is about; later stages have defects of their own.
     names = [stage.name for stage in site.series.stages]
     usual = report.LOCKED if report.LOCKED in names else names[-1]
+    chosen = choose(read_all(directory), request.names, request.arch)
+    if request.stage is not None:
+        site.series.stage(request.stage)
+        chosen = [(mutant, arch) for mutant, arch in chosen if (mutant.stage or usual) == request.stage]
+        if not chosen:
+            raise Stop(f"no such mutant is seeded in the stage {request.stage}")
     for mutant, _ in chosen:
         # Stop if there is no such stage.
         site.series.stage(mutant.stage or usual)
@@ -816,7 +823,7 @@ def measure(site: run.Site, request: Request, console: Console) -> Score:
         score.results.extend(part.results)
         score.broken.update(part.broken)
         score.tests.update(part.tests)
-    if not request.names and request.arch is None and not score.broken:
+    if not request.names and request.arch is None and request.stage in (None, usual) and not score.broken:
         state.whole = True
         state.save()
     files.write_json(logs / "summary.json", score.value())
@@ -938,7 +945,7 @@ def mutants(repo: Path, request: Request, console: Console) -> int:
     if request.as_json:
         print(json.dumps(score.value(), indent=1, ensure_ascii=False), flush=True)
     else:
-        print_table(console, score, not request.names and request.arch is None)
+        print_table(console, score, not request.names and request.arch is None and request.stage is None)
     console.line(console.paint(score.sentence, "32" if score.status == HOLDS else "31;1"))
     console.line(f"logs: {run.relative(results_dir(repo, site.line))} (summary.json, and a directory for each defect)")
     return score.status

@@ -533,11 +533,11 @@ def check_configurations(bench: Bench, name: str, line: str) -> Tally:
     return found._replace(told=found.told + lacking)
 
 
-def check_mutants(bench: Bench, name: str, line: str) -> Tally:
-    """Every seeded defect is caught by the suites."""
+def check_mutants(bench: Bench, name: str, line: str, stage: Optional[str] = None) -> Tally:
+    """Every defect seeded in that stage, or in any, is caught by the suites."""
     done = mutants.State(mutants.results_dir(bench.repo, line) / mutants.STATE).whole
     # Results of a run that was cut off count, those of a whole one are history.
-    score = mutants.measure(bench.site(line), mutants.Request(fresh=done), bench.console)
+    score = mutants.measure(bench.site(line), mutants.Request(fresh=done, stage=stage), bench.console)
     files.write_json(bench.place(name) / "summary.json", score.value())
     results = {f"{arch}, unchanged": report.some(why) for arch, why in score.broken.items()}
     for mutant, result in score.results:
@@ -692,17 +692,20 @@ USUAL: Dict[str, Callable[[Bench], Tally]] = {
     "export": check_export,
     "suites-um": _suites("suites-um", "6.12", "um", "locked"),
     "suites-um-stock": _suites("suites-um-stock", "6.12", "um", "stock"),
-    "each": functools.partial(check_each, name="each", line="6.12"),
     "suites-x86_64": _suites("suites-x86_64", "6.12", "x86_64", "locked"),
-    "warnings": functools.partial(check_warnings, name="warnings", line="6.12"),
     "suites-6.1-um": _suites("suites-6.1-um", "6.1", "um", "locked"),
     "suites-6.1-um-revalidate": _suites("suites-6.1-um-revalidate", "6.1", "um", "revalidate"),
-    "mutants": functools.partial(check_mutants, name="mutants", line="6.12"),
+    "mutants": functools.partial(check_mutants, name="mutants", line="6.12", stage="locked"),
 }
 
 #: Checks that only run when they are asked for, by name or with --all: together they
 #: take longer than one waits for.
 ON_REQUEST: Dict[str, Callable[[Bench], Tally]] = {
+    "each": functools.partial(check_each, name="each", line="6.12"),
+    "warnings": functools.partial(check_warnings, name="warnings", line="6.12"),
+    "suites-um-batched": _suites("suites-um-batched", "6.12", "um", "batched"),
+    "suites-x86_64-batched": _suites("suites-x86_64-batched", "6.12", "x86_64", "batched"),
+    "mutants-batched": functools.partial(check_mutants, name="mutants-batched", line="6.12", stage="batched"),
     "warnings-arm64": functools.partial(check_warnings, name="warnings-arm64", line="6.12", arch="arm64"),
     "suites-arm64": _suites("suites-arm64", "6.12", "arm64", "locked"),
     "suites-6.1-x86_64": _suites("suites-6.1-x86_64", "6.1", "x86_64", "locked"),

@@ -525,6 +525,11 @@ class VerbTest(Case):
         self.assertEqual(answer.returncode, 0, answer.stdout + answer.stderr)
         self.assertEqual({entry["name"]: (entry["stage"], entry["failed"]) for entry in self.summary()["mutants"]},
                          {"one-fails": ("revalidate", ["s.two"]), "two-panics": ("locked", [])})
+        # One that has no stage is seeded in the one that the project is about.
+        answer = self.verb("--stage", "locked", "--fresh")
+        self.assertIn("1 of 1 defects caught", answer.stdout)
+        self.assertEqual([entry["name"] for entry in self.summary()["mutants"]], ["two-panics"])
+        self.assert_one_line(self.verb("--stage", "stock"), "no such mutant is seeded in the stage stock")
 
     def test_two_that_are_the_same(self) -> None:
         write(self.where / "three.patch", (self.where / "one-fails.patch").read_text(encoding="utf-8"))
