@@ -2874,6 +2874,7 @@ static void run_ends_with_the_page_table_of_its_source(struct kunit *test)
 			u32 __user *at = (u32 __user *)(src + j * PMD_SIZE);
 
 			KUNIT_ASSERT_EQ(test, get_user(value, at), 0);
+			KUNIT_ASSERT_EQ(test, value, 0);
 		}
 	}
 	for (i = 1; i < MOVE_TABLES; i++)
