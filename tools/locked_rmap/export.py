@@ -35,11 +35,16 @@ class Request(NamedTuple):
     table: bool = True
 
 
-class Suite(NamedTuple):
-    """A suite: the file @name_kunit.c, built if @option is set."""
+class Part(NamedTuple):
+    """A suite, or the exports for modules: the file @name.c, built if @option is set."""
 
     name: str
     option: str
+
+    @property
+    def text(self) -> str:
+        """The file that has its commit message."""
+        return self.name[:-len("_kunit")] if self.name.endswith("_kunit") else self.name.rpartition("_")[2]
 
 
 class Step(NamedTuple):
@@ -52,39 +57,40 @@ class Step(NamedTuple):
 
 # The suites as commits
 
-def suites(makefile: str) -> List[Suite]:
-    """The suites, in the order of the Makefile of mm/tests."""
-    return [Suite(name, option) for option, name in
-            re.findall(r"^obj-\$\((CONFIG_\w+)\) *\+= *(\w+)_kunit\.o$", makefile, re.M)]
+def parts(makefile: str) -> List[Part]:
+    """The exports and the suites, in the order of the Makefile of mm/tests."""
+    return [Part(name, option) for option, name in
+            re.findall(r"^obj-\$\((CONFIG_\w+)\) *\+= *(\w+_kunit|\w+_kunit_exports)\.o$", makefile, re.M)]
 
 
-def _without(contents: worktree.Contents, later: List[Suite]) -> worktree.Contents:
-    """@contents without the suites of @later: their files, options and objects."""
+def _without(contents: worktree.Contents, later: List[Part]) -> worktree.Contents:
+    """@contents without the @later parts: their files, options, objects, and paragraphs of the Makefile."""
     found = {name: data for name, data in contents.items()
-             if name not in [f"{worktree.TESTS}/{suite.name}_kunit.c" for suite in later]}
-    for suite in later:
-        symbol = suite.option[len("CONFIG_"):]
+             if name not in [f"{worktree.TESTS}/{part.name}.c" for part in later]}
+    for part in later:
+        symbol = part.option[len("CONFIG_"):]
         for name, pattern in ((f"{worktree.TESTS}/Kconfig", rf"^config {symbol}\n(?:(?:[\t #].*)?\n)*"),
-                              (f"{worktree.TESTS}/Makefile", rf"^obj-.*\b{suite.name}_kunit\.o\n"),
-                              (worktree.KUNITCONFIG, rf"^{suite.option}=.*\n")):
+                              (f"{worktree.TESTS}/Makefile",
+                               rf"^obj-.*\b{part.name}\.o\n|(?:^.+\n)*^CFLAGS_{part.name}\.o.*\n(?:.+\n)*\n?"),
+                              (worktree.KUNITCONFIG, rf"^{part.option}=.*\n")):
             text = found[name].decode()
             less = re.sub(pattern, "", text, flags=re.M)
             # One that is only built when asked for is not in there.
             if less == text and name != worktree.KUNITCONFIG:
-                raise Stop(f"{name} says nothing of {suite.option}: this clone of the repository is not whole")
+                raise Stop(f"{name} says nothing of {part.option}: this clone of the repository is not whole")
             found[name] = (less.rstrip("\n") + "\n").encode()
     return found
 
 
 def steps(repo: Path) -> List[Step]:
-    """What the suites share, then suite by suite; every step builds."""
+    """What the suites share, what is exported for them, then suite by suite; every step builds."""
     whole = worktree.overlay(repo)
-    found = suites(whole[f"{worktree.TESTS}/Makefile"].decode())
+    found = parts(whole[f"{worktree.TESTS}/Makefile"].decode())
     made: List[Step] = []
     before: worktree.Contents = {}
     for count in range(len(found) + 1):
         contents = _without(whole, found[count:])
-        text = found[count - 1].name if count else "helpers"
+        text = found[count - 1].text if count else "helpers"
         made.append(Step(commits.read_message(repo / TEXTS / text), contents,
                          [name for name in contents if name not in before]))
         before = contents

@@ -29,7 +29,7 @@ MAINTAINERS = ("List of maintainers\n\nA THING\nM:\tA <a@x>\nS:\tMaintained\nF:\
 #: Stands in for the kernel's: must know a MAINTAINERS with the suites, and be given all patches.
 GET_MAINTAINER = r"""
 open(my $m, '<', 'MAINTAINERS') or die; local $/; die "not listed\n" unless <$m> =~ m{^F:\tmm/tests/two_kunit.c$}m;
-my $options = join ' ', @ARGV; die "not all\n" unless 5 == grep { /\.patch$/ && -f } @ARGV;
+my $options = join ' ', @ARGV; die "not all\n" unless 6 == grep { /\.patch$/ && -f } @ARGV;
 print $options =~ /--no-l / ? qq{"O'N X." <o\@x>\n} : qq{list\@x\n};
 """
 
@@ -51,12 +51,21 @@ config ONE_KUNIT_TEST
 config TWO_KUNIT_TEST
 	bool "Two"
 	select HELPERS
+
+config EXPORTS
+	def_bool HELPERS && MODULES
 """
 MAKEFILE = """# SPDX-License-Identifier: GPL-2.0-only
 
 obj-$(CONFIG_HELPERS) += rmap_kunit_helpers.o
+obj-$(CONFIG_EXPORTS) += rmap_kunit_exports.o
 obj-$(CONFIG_ONE_KUNIT_TEST) += one_kunit.o
 obj-$(CONFIG_TWO_KUNIT_TEST) += two_kunit.o
+
+# Looked up.
+ifdef CONFIG_EXPORTS
+CFLAGS_rmap_kunit_exports.o += -DEXPORTED
+endif
 """
 OPTIONS = "CONFIG_KUNIT=y\nCONFIG_ONE_KUNIT_TEST=y\nCONFIG_TWO_KUNIT_TEST=y\nCONFIG_MORE=y\n"
 
@@ -73,10 +82,10 @@ class ExportCase(Case):
         tests = self.repo / worktree.TESTS
         (tests / "x_kunit.c").unlink()
         for name, text in (("Kconfig", KCONFIG), ("Makefile", MAKEFILE), ("rmap_kunit_helpers.c", "int h;\n"),
-                           ("one_kunit.c", "int one;\n"), ("two_kunit.c", "int two;\n")):
+                           ("rmap_kunit_exports.c", "int e;\n"), ("one_kunit.c", "int one;\n"), ("two_kunit.c", "int two;\n")):
             write(tests / name, text)
         write(self.repo / ".kunitconfig", OPTIONS)
-        for name in ("helpers", "one", "two"):
+        for name in ("helpers", "exports", "one", "two"):
             write(self.repo / export.TEXTS / name, f"Subject: mm/tests: {name}\n\nAbout {name}.\n")
         for place in (export.TEXTS, "mm/patches/linux-6.12"):
             write(self.repo / place / "cover", f"Subject: all of it\n\nCover of {place}.\n")
@@ -144,8 +153,8 @@ class BranchTest(ExportCase):
     def test_series_then_suites_one_commit_each(self) -> None:
         self.branch()
         self.assertEqual(self.subjects("main..new"), ["change a line", "change another line", "mm/tests: helpers",
-                                                      "mm/tests: one", "mm/tests: two"])
-        self.assertEqual(self.git("log", "-1", "--format=%B", "new~3"),
+                                                      "mm/tests: exports", "mm/tests: one", "mm/tests: two"])
+        self.assertEqual(self.git("log", "-1", "--format=%B", "new~4"),
                          'change another line\n\nWhy so: because.\n\nFixes: 123456789abc ("x")')
         self.assertEqual(self.git("log", "-1", "--format=%an <%ae> %cn", "new"), "Some Body <some@body.example> Some Body")
 
@@ -155,11 +164,19 @@ class BranchTest(ExportCase):
         self.assertIn("one_kunit.o", self.show("mm/tests/Makefile", "new~1"))
         self.assertNotIn("config TWO", self.show("mm/tests/Kconfig", "new~1"))
         self.assertIn("More of it.", self.show("mm/tests/Kconfig", "new~1"))
-        self.assertEqual(self.show("mm/tests/.kunitconfig", "new~2"), "CONFIG_KUNIT=y\nCONFIG_MORE=y")
-        self.assertIn(worktree.KCONFIG_HOOK, self.show("mm/Kconfig", "new~2"))
-        self.assertEqual(self.git("ls-tree", "--name-only", "new~2", "mm/tests/").split(),
+        self.assertEqual(self.show("mm/tests/.kunitconfig", "new~3"), "CONFIG_KUNIT=y\nCONFIG_MORE=y")
+        self.assertIn(worktree.KCONFIG_HOOK, self.show("mm/Kconfig", "new~3"))
+        self.assertEqual(self.git("ls-tree", "--name-only", "new~3", "mm/tests/").split(),
                          ["mm/tests/.kunitconfig", "mm/tests/Kconfig", "mm/tests/Makefile",
                           "mm/tests/rmap_kunit_helpers.c"])
+
+    def test_exports_come_alone_with_what_looks_them_up(self) -> None:
+        self.branch()
+        self.assertEqual(self.git("diff", "--name-only", "new~3", "new~2").split(),
+                         ["mm/tests/Kconfig", "mm/tests/Makefile", "mm/tests/rmap_kunit_exports.c"])
+        self.assertNotIn("EXPORTS", self.show("mm/tests/Makefile", "new~3"))
+        self.assertIn("CFLAGS_rmap_kunit_exports.o", self.show("mm/tests/Makefile", "new~2"))
+        self.assertNotIn("config EXPORTS", self.show("mm/tests/Kconfig", "new~3"))
 
     def test_files_end_as_a_run_has_them(self) -> None:
         self.branch()
@@ -185,11 +202,11 @@ class BranchTest(ExportCase):
         write(self.tree / "Makefile", "VERSION = 7\nPATCHLEVEL = 3\n")
         self.commit()
         self.branch("--base", "v6.12")
-        self.assertEqual(len(self.subjects("v6.12..new")), 5)
+        self.assertEqual(len(self.subjects("v6.12..new")), 6)
 
     def test_sign_off_goes_behind_what_is_there(self) -> None:
         self.branch("--signoff")
-        self.assertTrue(self.git("log", "-1", "--format=%B", "new~3").endswith(
+        self.assertTrue(self.git("log", "-1", "--format=%B", "new~4").endswith(
             '\n\nFixes: 123456789abc ("x")\nSigned-off-by: Some Body <some@body.example>'))
         self.assertTrue(self.git("log", "-1", "--format=%B", "new").endswith(
             "\n\nAbout two.\n\nSigned-off-by: Some Body <some@body.example>"))
@@ -197,7 +214,7 @@ class BranchTest(ExportCase):
     def test_cover_letter_is_what_format_patch_takes(self) -> None:
         self.branch()
         text = self.git("format-patch", "--stdout", "--cover-letter", "--cover-from-description=subject", "main..new")
-        self.assertIn("Subject: [PATCH 0/5] all of it\n", text)
+        self.assertIn("Subject: [PATCH 0/6] all of it\n", text)
         self.assertIn("Cover of mm/patches/linux-6.12.\n", text)
 
     def test_a_line_without_a_series_gets_the_suites(self) -> None:
@@ -207,10 +224,11 @@ class BranchTest(ExportCase):
         write(self.tree / "mm/tests/theirs_kunit.c", "int t;\n")
         self.commit()
         self.branch()
-        self.assertEqual(self.subjects("main..new"), ["mm/tests: helpers", "mm/tests: one", "mm/tests: two"])
+        self.assertEqual(self.subjects("main..new"), ["mm/tests: helpers", "mm/tests: exports", "mm/tests: one",
+                                                      "mm/tests: two"])
         self.assertEqual(self.show("mm/tests/Makefile").count("rmap_kunit_helpers.o"), 1)
         self.assertIn("theirs_kunit.o", self.show("mm/tests/Makefile"))
-        self.assertIn("config THEIRS", self.show("mm/tests/Kconfig", "new~2"))
+        self.assertIn("config THEIRS", self.show("mm/tests/Kconfig", "new~3"))
         self.assertIn("int t;", self.show("mm/tests/theirs_kunit.c"))
         self.assertIn(f"Cover of {export.TEXTS}", self.git("config", "branch.new.description"))
 
@@ -220,14 +238,14 @@ class BranchTest(ExportCase):
         for where in (self.temp / "bare", self.temp / "linked"):
             answer = self.export("--branch", "new", "--tree", str(where), "--no-table")
             self.assertEqual(answer.returncode, 0, answer.stderr)
-            self.assertEqual(self.git("rev-list", "--count", "main..new", where=where), "5")
+            self.assertEqual(self.git("rev-list", "--count", "main..new", where=where), "6")
 
     def test_a_shallow_clone_will_do(self) -> None:
         self.git("commit", "-q", "--allow-empty", "-m", "later")
         self.git("clone", "-q", "--depth=1", f"file://{self.tree}", str(self.temp / "shallow"))
         answer = self.export("--branch", "new", "--tree", str(self.temp / "shallow"), "--no-table")
         self.assertEqual(answer.returncode, 0, answer.stderr)
-        self.assertEqual(self.git("rev-list", "--count", "main..new", where=self.temp / "shallow"), "5")
+        self.assertEqual(self.git("rev-list", "--count", "main..new", where=self.temp / "shallow"), "6")
 
 
 class RefusalTest(ExportCase):
@@ -308,7 +326,7 @@ class MailboxTest(ExportCase):
         self.assertEqual(self.git("diff", "mailed", "new"), "")
         self.assertEqual(self.subjects("main..mailed"), self.subjects("main..new"))
         text = (self.temp / "m").read_text(encoding="utf-8")
-        self.assertIn("Subject: [PATCH 6.12 1/5] change a line\n", text)
+        self.assertIn("Subject: [PATCH 6.12 1/6] change a line\n", text)
         self.assertNotIn("\nTo: ", text)
 
     def test_a_users_git_configuration_does_not_matter(self) -> None:
@@ -328,7 +346,7 @@ class MailboxTest(ExportCase):
         answer = self.mbox("--cover", str(self.temp / "c"), "--no-table")
         self.assertEqual(answer.returncode, 0, answer.stderr)
         text = (self.temp / "c").read_text(encoding="utf-8")
-        self.assertIn("Subject: [PATCH 6.12 0/5] all of it\n", text)
+        self.assertIn("Subject: [PATCH 6.12 0/6] all of it\n", text)
         self.assertIn("On top of Linux 6.12.99.\n", text)
         self.assertRegex(text, r"mm/tests/one_kunit\.c +\| +1 \+")
 
@@ -457,7 +475,7 @@ class RepositoryTest(unittest.TestCase):
 
     def test_every_suite_has_a_message_and_every_series_a_cover(self) -> None:
         steps = export.steps(REPO)
-        self.assertEqual(len(steps), 5)
+        self.assertEqual(len(steps), 6)
         paths = [REPO / export.TEXTS / "cover", *(path.parent / "cover" for path in REPO.glob("mm/patches/linux-*/series"))]
         for message in [*(step.message for step in steps), *map(commits.read_message, paths)]:
             self.assertLessEqual(len(message.subject), 75, message.subject)
