@@ -340,8 +340,9 @@ class WorkTree:
         """Make @build ready to be built in.
 
         A new one starts as a copy of another stage's finished one of the same
-        @label, if @copy.  One whose build was cut off loses what that build wrote: a
-        half-written object would look up to date.
+        @label, if @copy, or of the label that this one adds options to: kbuild makes
+        anew what these are in.  One whose build was cut off loses what that build
+        wrote: a half-written object would look up to date.
         """
         for stale in self.builds.glob(".seed-*"):
             files.remove_tree(stale)
@@ -351,7 +352,7 @@ class WorkTree:
         self.builds.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(FileNotFoundError):
             ledger_path(build).unlink()
-        donor = self._donor(build, label) if copy else None
+        donor = (self._donor(build, label) or self._donor(build, _OPTIONS.sub("", label))) if copy else None
         if donor is None:
             build.mkdir()
             return
@@ -394,6 +395,10 @@ class WorkTree:
                     if os.lstat(path).st_mtime_ns >= since:
                         os.unlink(path)
         mark.unlink()
+
+
+#: What the label of a configuration with options of its own ends in.
+_OPTIONS = re.compile(r"-[0-9a-f]{8}$")
 
 
 def ledger_path(build: Path) -> Path:

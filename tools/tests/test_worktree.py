@@ -166,6 +166,14 @@ class BuildDirTest(TreeCase):
         self.work.open_build(self.two, "um", self.console)
         self.assertEqual(list(self.two.iterdir()), [])
 
+    def test_more_options_start_from_a_build_without(self) -> None:
+        self.built(self.one)
+        other = self.work.build_dir("um-0123abcd", "one")
+        self.work.open_build(other, "um-0123abcd", self.console)
+        self.assertEqual((other / "rmap.o").read_text(encoding="utf-8"), "object")
+        self.work.open_build(self.two, "um-clang", self.console)
+        self.assertEqual(list(self.two.iterdir()), [])
+
     def test_what_a_cut_off_build_wrote_is_dropped(self) -> None:
         self.built(self.one)
         os.utime(self.one / "rmap.o", ns=(OLD, OLD))
