@@ -491,18 +491,26 @@ def _each_test(bench: Bench, place: Path, line: str, stage: str,
     return results, {test: outcome.skips.get(test, "") for test, status in outcome.tests.items() if status == kunit.SKIP}
 
 
-#: Configurations that lack something, or have it otherwise: options, and tests that must be skipped there.
-CONFIGURATIONS: Dict[str, Tuple[str, Sequence[str], str]] = {
-    "no swap": ("um", ("# CONFIG_SWAP is not set",), "*.swapped_page_*"),
-    "no KSM": ("um", ("# CONFIG_KSM is not set",), "*.*ksm*"),
-    "no DAMON": ("um", ("# CONFIG_DAMON_PADDR is not set", "# CONFIG_DAMON is not set"), "rmap_callers.damon_*"),
-    "no DEBUG_VM": ("um", ("# CONFIG_DEBUG_VM is not set",), "rmap.*_asserts_folio_lock"),
-    "all tests": ("um", ("CONFIG_KUNIT_ALL_TESTS=y",), ""),
-    "no THP": ("x86_64", ("# CONFIG_TRANSPARENT_HUGEPAGE is not set",), "*.*thp*"),
-    "no SMP": ("x86_64", ("# CONFIG_SMP is not set",), ""),
-    "PREEMPT_RT": ("x86_64", ("CONFIG_EXPERT=y", "CONFIG_PREEMPT_RT=y"), ""),
-    "64 KiB pages": ("arm64", ("CONFIG_ARM64_64K_PAGES=y",), ""),
-    "clang": ("um", (), ""),
+class Variant(NamedTuple):
+    """A configuration that lacks something, or has it otherwise: @without names tests that must be skipped there."""
+
+    arch: str
+    options: Sequence[str] = ()
+    without: str = ""
+    debug: bool = False
+
+
+CONFIGURATIONS: Dict[str, Variant] = {
+    "no swap": Variant("um", ["# CONFIG_SWAP is not set"], "*.swapped_page_*"),
+    "no KSM": Variant("um", ["# CONFIG_KSM is not set"], "*.*ksm*"),
+    "no DAMON": Variant("um", ["# CONFIG_DAMON_PADDR is not set", "# CONFIG_DAMON is not set"], "rmap_callers.damon_*"),
+    "no DEBUG_VM": Variant("um", ["# CONFIG_DEBUG_VM is not set"], "rmap.*_asserts_folio_lock"),
+    "all tests": Variant("um", ["CONFIG_KUNIT_ALL_TESTS=y"]),
+    "no THP": Variant("x86_64", ["# CONFIG_TRANSPARENT_HUGEPAGE is not set"], "*.*thp*", debug=True),
+    "no SMP": Variant("x86_64", ["# CONFIG_SMP is not set"]),
+    "PREEMPT_RT": Variant("x86_64", ["CONFIG_EXPERT=y", "CONFIG_PREEMPT_RT=y"], debug=True),
+    "64 KiB pages": Variant("arm64", ["CONFIG_ARM64_64K_PAGES=y"]),
+    "clang": Variant("um"),
 }
 
 
@@ -512,8 +520,8 @@ def check_configurations(bench: Bench, name: str, line: str) -> Tally:
     results: Dict[str, str] = {}
     lacking: List[str] = []
     skipped = 0
-    for what, (arch, options, without) in CONFIGURATIONS.items():
-        config = run.config_for(bench.repo, arch, False, options, clang=what == "clang")
+    for what, other in CONFIGURATIONS.items():
+        config = run.config_for(bench.repo, other.arch, other.debug, other.options, clang=what == "clang")
         where = place / what.replace(" ", "-")
         try:
             wrong, skips = _each_test(bench, where, line, report.LOCKED, config)
@@ -526,7 +534,7 @@ def check_configurations(bench: Bench, name: str, line: str) -> Tally:
         skipped += len(skips)
         told = [f"{test}: {why}" for test, why in wrong.items() if why]
         told += [f"{test} is skipped without a reason" for test, why in skips.items() if not why]
-        told += [f"{test} is not skipped" for test in wrong if without and fnmatch.fnmatch(test, without)]
+        told += [f"{test} is not skipped" for test in wrong if other.without and fnmatch.fnmatch(test, other.without)]
         told += _warnings(where / "build.log", {path for path in worktree.overlay(bench.repo) if path.endswith((".c", ".h"))})
         results[what] = f"{len(told)} things are wrong, first: {told[0]}" if told else ""
     found = tally(results, skipped + len(lacking))
