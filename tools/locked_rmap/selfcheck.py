@@ -182,13 +182,7 @@ def check_export(bench: Bench) -> Tally:
                 for kind, option in (("signed", "--signoff"), ("unsigned", "--no-table")):
                     target = place / f"{line}-{kind}"
                     target.mkdir()
-                    # In a process of its own: the command is what people have.
-                    answer = proc.output([sys.executable, str(bench.repo / "tools/locked-rmap"), "export",
-                                          "--kernel", line, "--mbox", str(target / "mbox"),
-                                          "--cover", str(target / "cover"), "--no-table", option],
-                                         env=_SOMEBODY, limit=300)
-                    if answer.returncode != 0:
-                        raise Stop(f"export {kind}: {answer.stderr}")
+                    _export(bench, line, target, option)
                     bench.console.tick()
                     mails[kind] = _apply_mbox(site, target)
                     for name, why in _exported(bench, site, target).items():
@@ -204,6 +198,16 @@ def check_export(bench: Bench) -> Tally:
                 results[f"{line} export"] = str(err)
             bench.console.end()
     return tally(results)
+
+
+def _export(bench: Bench, line: str, place: Path, *options: str) -> None:
+    """Export @line to `mbox` and `cover` in @place."""
+    # In a process of its own: the command is what people have.
+    answer = proc.output([sys.executable, str(bench.repo / "tools/locked-rmap"), "export", "--kernel", line,
+                          "--mbox", str(place / "mbox"), "--cover", str(place / "cover"), "--no-table", *options],
+                         env=_SOMEBODY, limit=300)
+    if answer.returncode != 0:
+        raise Stop(f"export of {line}: {answer.stderr}")
 
 
 def _git(where: Path, *arguments: str) -> str:
@@ -379,6 +383,44 @@ def _one_prefix(bench: Bench, site: run.Site, config: kunit.Config, build: Path,
         return "neither contract holds: " + "; ".join(f"{key}: {why}" for key, why in broken.items())
     except Stop as err:
         return str(err)
+
+
+def check_commits(bench: Bench, name: str, line: str) -> Tally:
+    """Each commit that git am makes of an exported mailbox builds, and kunit.py passes in the last."""
+    results: Dict[str, str] = {}
+    place = bench.place(name)
+    config = run.config_for(bench.repo, "um", False)
+    with bench.tree(line) as site:
+        _export(bench, line, place)
+        _apply_mbox(site, place)
+        tree = place / "tree"
+        touched = _git(tree, "diff", "--name-only", "base").splitlines()
+        build = site.work.build_dir(config.label, "commits")
+        site.work.open_build(build, config.label, bench.console)
+        # Before there are suites, with what they will ask for besides.
+        files.write_atomic(place / "kunitconfig", b"".join(
+            text for text in (bench.repo / ".kunitconfig").read_bytes().splitlines(True) if b"_KUNIT_TEST=" not in text))
+        commits = _git(tree, "rev-list", "--reverse", "base..HEAD").split()
+        for count, commit in enumerate(commits, 1):
+            _git(tree, "checkout", "-q", "--detach", commit)
+            subject = _git(tree, "log", "-1", "--format=%s").strip()
+            what = f"{site.version} um at commit {count} of {len(commits)}"
+            logs = place / f"{count:02d}"
+            logs.mkdir()
+            site.work.install({path: (tree / path).read_bytes() for path in touched if (tree / path).is_file()},
+                              build, touched)
+            try:
+                options = [option if (tree / worktree.KUNITCONFIG).is_file() or option != f"--kunitconfig={worktree.TESTS}"
+                           else f"--kunitconfig={place / 'kunitconfig'}" for option in config.options(build)]
+                command = [*kunit.kunit_py(site.work.tree), "build", *options, f"--jobs={len(os.sched_getaffinity(0))}"]
+                kunit.make(site.work, build, config.label, [command], command, what, logs / "build.log", bench.console)
+                results[subject] = report.some(_warnings(logs / "build.log", set(touched)))
+            except Stop as err:
+                results[subject] = str(err)
+        outcome = kunit.run(site.work, build, config, report.LOCKED, "", kunit.TIMEOUT["um"],
+                            f"{site.version} um as exported", place, bench.console)
+        results["kunit.py passes"] = _contract_broken(outcome, set())
+    return tally(results)
 
 
 def check_warnings(bench: Bench, name: str, line: str, arch: str = "x86_64") -> Tally:
@@ -668,15 +710,19 @@ def _semantic(bench: Bench, site: run.Site, stage: str, driver: bool, log: Path)
 
 
 def check_kernelci(bench: Bench, name: str, job: str) -> Tally:
-    """The three steps of KernelCI's kunit job, in a tree with the series and the suites."""
+    """The three steps of KernelCI's kunit job, in a tree to which git am has applied the exported mailbox."""
     place = bench.place(name)
     wanted = kernelci.read_jobs(bench.repo)[job]
     packages.need(bench.console, run.config_for(bench.repo, wanted.arch, False).packages())
     with bench.tree() as site:
         work = worktree.WorkTree(site.work.base.with_name(f"kernelci-{wanted.arch}-{site.version}"), site.work.pristine)
         try:
+            _export(bench, run.DEFAULT_LINE, place)
+            _apply_mbox(site, place)
+            tree = place / "tree"
+            changed = _git(tree, "diff", "--name-only", "base").splitlines()
             work.populate(bench.console)
-            work.install(site.contents(site.series.patches), work.build_dir(wanted.arch, "kernelci"))
+            work.install({path: (tree / path).read_bytes() for path in changed}, work.build_dir(wanted.arch, "kernelci"))
             failed, tests = kernelci.run_steps(work.tree, wanted, place, kunit.BUILD_LIMIT, bench.console)
         finally:
             # Built in the tree, as KernelCI does: nothing of it is of use to anybody else.
@@ -710,6 +756,7 @@ USUAL: Dict[str, Callable[[Bench], Tally]] = {
 #: take longer than one waits for.
 ON_REQUEST: Dict[str, Callable[[Bench], Tally]] = {
     "each": functools.partial(check_each, name="each", line="6.12"),
+    "commits": functools.partial(check_commits, name="commits", line="6.12"),
     "warnings": functools.partial(check_warnings, name="warnings", line="6.12"),
     "suites-um-batched": _suites("suites-um-batched", "6.12", "um", "batched"),
     "suites-x86_64-batched": _suites("suites-x86_64-batched", "6.12", "x86_64", "batched"),
@@ -719,6 +766,7 @@ ON_REQUEST: Dict[str, Callable[[Bench], Tally]] = {
     "suites-6.1-x86_64": _suites("suites-6.1-x86_64", "6.1", "x86_64", "locked"),
     "suites-6.1-x86_64-revalidate": _suites("suites-6.1-x86_64-revalidate", "6.1", "x86_64", "revalidate"),
     "each-6.1": functools.partial(check_each, name="each-6.1", line="6.1"),
+    "commits-6.1": functools.partial(check_commits, name="commits-6.1", line="6.1"),
     "warnings-6.1": functools.partial(check_warnings, name="warnings-6.1", line="6.1"),
     "warnings-6.1-arm64": functools.partial(check_warnings, name="warnings-6.1-arm64", line="6.1", arch="arm64"),
     "suites-6.1-arm64": _suites("suites-6.1-arm64", "6.1", "arm64", "locked"),
@@ -735,6 +783,18 @@ ON_REQUEST: Dict[str, Callable[[Bench], Tally]] = {
 
 CHECKS = {**USUAL, **ON_REQUEST}
 
+#: Minutes that each takes on two CPUs where its kernels are still to be built, the
+#: longest measured; what shares a build with one before it has that already.
+MINUTES: Dict[str, int] = {
+    "unit": 3, "types": 1, "style": 1, "apply": 2, "check": 5, "export": 4, "suites-um": 5, "suites-um-stock": 1,
+    "suites-x86_64": 10, "suites-6.1-um": 4, "suites-6.1-um-revalidate": 1, "mutants": 30,
+    "each": 4, "commits": 6, "warnings": 10, "suites-um-batched": 1, "suites-x86_64-batched": 3, "mutants-batched": 8,
+    "warnings-arm64": 10, "suites-arm64": 8, "suites-6.1-x86_64": 8, "suites-6.1-x86_64-revalidate": 3, "each-6.1": 6,
+    "commits-6.1": 6, "warnings-6.1": 12, "warnings-6.1-arm64": 12, "suites-6.1-arm64": 8, "mutants-6.1": 25,
+    "modules-x86_64": 10, "selftests": 12, "selftests-6.1": 12, "configurations": 40, "configurations-6.1": 40,
+    "kernelci-um": 6, "kernelci-x86_64": 10, "kernelci-arm64": 10,
+}
+
 _WIDTH = max(len(name) for name in CHECKS)
 
 
@@ -749,21 +809,26 @@ def _about(function: Callable[[Bench], Tally]) -> str:
 def test(repo: Path, names: Sequence[str], every: bool, only_list: bool, console: Console) -> int:
     """Run the checks called @names (default: all but ON_REQUEST, with @every those too); the exit status.
 
-    The last line printed is `N passed, N failed`.
+    The first line printed says about how long that takes, the last one is
+    `N passed, N failed`.
     """
     for name in names:
         if name not in CHECKS:
             raise Stop(f"unknown check '{name}': there are {', '.join(CHECKS)}")
     if only_list:
         for name, function in CHECKS.items():
-            console.line(f"{name:<{_WIDTH}} {_about(function)}{' (on request)' if name in ON_REQUEST else ''}")
+            asked = ", on request" if name in ON_REQUEST else ""
+            console.line(f"{name:<{_WIDTH}} {_about(function)} ({MINUTES[name]} min{asked})")
         return HOLDS
     packages.need(console, [*packages.BUILD, *packages.ARCH["x86_64"], *packages.TEST])
     bench = Bench(repo, console)
+    chosen = [name for name in CHECKS if name in (names or (CHECKS if every else USUAL))]
+    minutes = sum(MINUTES[name] for name in chosen)
+    console.line(f"{len(chosen)} of {len(CHECKS)} checks: on two CPUs about {minutes // 60} h {minutes % 60:02d} min, "
+                 "less where kernels are built already")
     passed = failed = 0
-    for name, function in CHECKS.items():
-        if name not in (names or (CHECKS if every else USUAL)):
-            continue
+    for name in chosen:
+        function = CHECKS[name]
         started = time.monotonic()
         try:
             result = function(bench)
