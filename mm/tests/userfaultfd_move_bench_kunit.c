@@ -56,7 +56,7 @@ static void bench_move(struct kunit *test, unsigned long nr)
 	KUNIT_ASSERT_EQ(test, ret, 0);
 	for (offset = 0; offset < BENCH_PAGES * PAGE_SIZE; offset += PAGE_SIZE)
 		KUNIT_ASSERT_EQ(test, rmap_kunit_read(test, dst + offset), offset);
-	kunit_info(test, "%lu a call: %llu ns a page", nr,
+	kunit_info(test, "figure move.%lu %llu ns/page", nr,
 		   DIV_ROUND_CLOSEST_ULL(ns, BENCH_PAGES));
 }
 
