@@ -49,12 +49,17 @@ static long rmap_kunit_syscall(unsigned int nr, unsigned long a, unsigned long b
 	return ret;
 }
 
-static void rmap_kunit_needs_syscalls(struct kunit *test)
+/**
+ * rmap_kunit_needs_syscalls() - Skip a test where rmap_kunit_syscall6() does nothing
+ * @test: the test
+ */
+void rmap_kunit_needs_syscalls(struct kunit *test)
 {
 	if (!IS_ENABLED(CONFIG_UML) && !IS_ENABLED(CONFIG_X86_64) &&
 	    !IS_ENABLED(CONFIG_ARM64))
 		kunit_skip(test, "needs system calls, so UML, x86_64 or arm64");
 }
+EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_needs_syscalls);
 
 /* No healthy kernel needs this long for anything that a test waits for. */
 #define RMAP_KUNIT_TIMEOUT_MS	5000

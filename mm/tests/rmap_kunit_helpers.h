@@ -43,6 +43,7 @@ int rmap_kunit_suite_init(struct kunit_suite *suite);
 bool rmap_kunit_has_contract(enum rmap_kunit_contract contract);
 void rmap_kunit_needs_contract(struct kunit *test,
 			       enum rmap_kunit_contract needed);
+void rmap_kunit_needs_syscalls(struct kunit *test);
 
 /* Memory of the test's own process */
 unsigned long rmap_kunit_mmap(struct kunit *test, unsigned long nr_pages);
