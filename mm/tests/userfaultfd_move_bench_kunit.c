@@ -25,6 +25,7 @@
 #include <linux/string.h>
 #include <linux/swap.h>
 #include <linux/uaccess.h>
+#include <uapi/linux/random.h>
 #include <uapi/linux/userfaultfd.h>
 #include <asm/unistd.h>
 
@@ -93,6 +94,15 @@ static void bench_pages_figure(struct kunit *test, const char *what,
 
 	snprintf(name, sizeof(name), "%s.%lu", what, bench->step / PAGE_SIZE);
 	bench_figure(test, name, bench_median(bench, bench->len / PAGE_SIZE), "ns/page");
+}
+
+/* Swap that has room for so many pages. */
+static void bench_swapon(struct kunit *test, unsigned long nr)
+{
+	rmap_kunit_swapon(test);
+	if (get_nr_swap_pages() < nr)
+		kunit_skip(test, "needs CONFIG_BLK_DEV_RAM_SIZE=%lu, or more",
+			   (nr + 1) * PAGE_SIZE / SZ_1K);
 }
 
 /* Locks that are looked after cost a multiple. */
@@ -291,7 +301,7 @@ static void move_swapped_pages(struct kunit *test)
 	bench_needs_plain_locks(test);
 	bench = bench_alloc(test, BENCH_PAGES);
 	bench_move_ready(test, bench);
-	rmap_kunit_swapon(test);
+	bench_swapon(test, BENCH_PAGES);
 	lru_add_drain_all();
 	KUNIT_ASSERT_EQ(test, do_madvise(current->mm, bench->dst, bench->len,
 					 MADV_PAGEOUT), 0);
@@ -683,12 +693,28 @@ static void bench_destroy_damon(void *ctx)
 	damon_destroy_ctx(ctx);
 }
 
+/* DAMON looks at a random address, which takes long as long as entropy is short. */
+static void bench_have_entropy(struct kunit *test)
+{
+	unsigned long addr = rmap_kunit_mmap(test, 1);
+	struct file *file = rmap_kunit_open(test, "devtmpfs", "urandom", O_RDWR);
+	struct rand_pool_info pool = {
+		.entropy_count = 256,
+		.buf_size = 32,
+	};
+
+	rmap_kunit_write(test, addr, 0);
+	KUNIT_ASSERT_EQ(test, copy_to_user((void __user *)addr, &pool, sizeof(pool)), 0);
+	KUNIT_ASSERT_EQ(test, rmap_kunit_ioctl(file, RNDADDENTROPY, addr), 0);
+}
+
 /* Look by way of DAMON's operations for the physical address space. */
 static void bench_damon(struct kunit *test, struct bench_walker *walker)
 {
 	struct damon_target *target;
 	int i;
 
+	bench_have_entropy(test);
 	walker->ctx = damon_new_ctx();
 	KUNIT_ASSERT_NOT_NULL(test, walker->ctx);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, bench_destroy_damon,
@@ -780,7 +806,7 @@ static void damon_mkold_walks(struct kunit *test)
 #if defined(CONFIG_MEMCG) && defined(CONFIG_KRETPROBES) && \
 	defined(CONFIG_HAVE_FUNCTION_ARG_ACCESS_API)
 
-#define RECLAIM_PAGES	3072
+#define RECLAIM_PAGES	8192
 #define RECLAIM_PASSES	4
 
 /**
@@ -839,6 +865,7 @@ static unsigned long reclaim_pass(struct kunit *test, unsigned long addr,
 				  struct file *file)
 {
 	unsigned long i, pages = 0;
+	char bytes[24];
 	loff_t pos = 0;
 
 	for (i = 0; i < RECLAIM_PAGES; i++) {
@@ -852,7 +879,8 @@ static unsigned long reclaim_pass(struct kunit *test, unsigned long addr,
 	}
 	lru_add_drain_all();
 	/* It says -EAGAIN if less than that goes. */
-	kernel_write(file, "12M", 3, &pos);
+	snprintf(bytes, sizeof(bytes), "%lu", RECLAIM_PAGES * PAGE_SIZE);
+	kernel_write(file, bytes, strlen(bytes), &pos);
 	for (i = 0; i < RECLAIM_PAGES; i++)
 		pages += rmap_kunit_is_swapped(test, addr + i * PAGE_SIZE);
 	return pages;
@@ -866,7 +894,7 @@ static void reclaim_passes(struct kunit *test)
 
 	if (IS_ENABLED(CONFIG_LRU_GEN))
 		rmap_kunit_set(test, "sysfs", "kernel/mm/lru_gen/enabled", "n");
-	rmap_kunit_swapon(test);
+	bench_swapon(test, RECLAIM_PAGES);
 	rmap_kunit_enter_memcg(test);
 	addr = rmap_kunit_mmap_far(test, RECLAIM_PAGES * PAGE_SIZE);
 	bench_clear(test, addr, RECLAIM_PAGES * PAGE_SIZE);
