@@ -806,7 +806,7 @@ static void damon_mkold_walks(struct kunit *test)
 #if defined(CONFIG_MEMCG) && defined(CONFIG_KRETPROBES) && \
 	defined(CONFIG_HAVE_FUNCTION_ARG_ACCESS_API)
 
-#define RECLAIM_PAGES	8192
+#define RECLAIM_PAGES	7680
 #define RECLAIM_PASSES	4
 
 /**
