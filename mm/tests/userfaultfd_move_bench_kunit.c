@@ -862,11 +862,12 @@ static void reclaim_end(void *data)
 
 /* Swap out what was in use a moment ago. Return how many pages went. */
 static unsigned long reclaim_pass(struct kunit *test, unsigned long addr,
-				  struct file *file)
+				  struct file *stat, struct file *file)
 {
 	unsigned long i, pages = 0;
-	char bytes[24];
+	char bytes[24], byte;
 	loff_t pos = 0;
+	ssize_t ret;
 
 	for (i = 0; i < RECLAIM_PAGES; i++) {
 		struct folio *folio;
@@ -878,9 +879,14 @@ static unsigned long reclaim_pass(struct kunit *test, unsigned long addr,
 		rmap_kunit_put_folio(test, folio);
 	}
 	lru_add_drain_all();
-	/* It says -EAGAIN if less than that goes. */
+	/* The statistics that reclaim goes by lag behind, unless somebody reads them. */
+	KUNIT_ASSERT_EQ(test, kernel_read(stat, &byte, 1, &pos), 1);
+	pos = 0;
 	snprintf(bytes, sizeof(bytes), "%lu", RECLAIM_PAGES * PAGE_SIZE);
-	kernel_write(file, bytes, strlen(bytes), &pos);
+	ret = kernel_write(file, bytes, strlen(bytes), &pos);
+	/* A bit less may have gone. */
+	if (ret != -EAGAIN)
+		KUNIT_ASSERT_EQ(test, ret, strlen(bytes));
 	for (i = 0; i < RECLAIM_PAGES; i++)
 		pages += rmap_kunit_is_swapped(test, addr + i * PAGE_SIZE);
 	return pages;
@@ -889,8 +895,8 @@ static unsigned long reclaim_pass(struct kunit *test, unsigned long addr,
 static void reclaim_passes(struct kunit *test)
 {
 	unsigned long addr, i, pages = 0;
+	struct file *stat, *file;
 	struct reclaim *reclaim;
-	struct file *file;
 
 	if (IS_ENABLED(CONFIG_LRU_GEN))
 		rmap_kunit_set(test, "sysfs", "kernel/mm/lru_gen/enabled", "n");
@@ -900,6 +906,7 @@ static void reclaim_passes(struct kunit *test)
 	bench_clear(test, addr, RECLAIM_PAGES * PAGE_SIZE);
 	for (i = 0; i < RECLAIM_PAGES; i++)
 		rmap_kunit_write(test, addr + i * PAGE_SIZE, i);
+	stat = rmap_kunit_open(test, "cgroup2", "rmap_kunit/memory.stat", O_RDONLY);
 	file = rmap_kunit_open(test, "cgroup2", "rmap_kunit/memory.reclaim", O_WRONLY);
 
 	reclaim = kunit_kzalloc(test, sizeof(*reclaim), GFP_KERNEL);
@@ -911,7 +918,7 @@ static void reclaim_passes(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, register_kretprobe(&reclaim->probe), 0);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, reclaim_end, reclaim), 0);
 	for (i = 0; i < RECLAIM_PASSES; i++)
-		pages += reclaim_pass(test, addr, file);
+		pages += reclaim_pass(test, addr, stat, file);
 	kunit_release_action(test, reclaim_end, reclaim);
 
 	KUNIT_ASSERT_EQ(test, reclaim->probe.nmissed, 0);
