@@ -4,6 +4,7 @@
 import contextlib
 import hashlib
 import os
+import tempfile
 from pathlib import Path
 from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
@@ -238,6 +239,29 @@ class Results:
             files.remove_tree(aside)
         files.write_json(self.base / "summary.json", value)
         files.remove_tree(self.temp)
+
+
+class Place:
+    """The results of another verb, in a directory of their own: collected aside, put in place when it ends."""
+
+    def __init__(self, repo: Path, name: str) -> None:
+        base = results_dir(repo)
+        base.mkdir(parents=True, exist_ok=True)
+        self.final = base / name
+        self.temp = Path(tempfile.mkdtemp(prefix=f".new-{os.getpid()}-{name}-", dir=base))
+
+    def stage(self, stage: str) -> Path:
+        """Where the files of a stage are collected."""
+        place = self.temp / stage
+        place.mkdir(exist_ok=True)
+        return place
+
+    def publish(self, name: str, value: object) -> None:
+        """Put what was collected, and @value as the file @name, in place of what an earlier run left."""
+        files.write_json(self.temp / name, value)
+        self.temp.chmod(0o755)
+        files.remove_tree(self.final)
+        os.replace(self.temp, self.final)
 
 
 def run(repo: Path, request: Request, console: Console) -> int:

@@ -222,29 +222,6 @@ class Runner:
             self.console.tick(marks[-1] if marks else "booting")
 
 
-class Results:
-    """The files of the verb: collected aside, put in place when it ends."""
-
-    def __init__(self, repo: Path, line: str) -> None:
-        base = repo / "build" / "results"
-        base.mkdir(parents=True, exist_ok=True)
-        self.final = base / f"selftests-{line}"
-        self.temp = Path(tempfile.mkdtemp(prefix=f".new-{os.getpid()}-selftests-", dir=base))
-
-    def stage(self, stage: str) -> Path:
-        """Where the files of a stage are collected."""
-        place = self.temp / stage
-        place.mkdir(exist_ok=True)
-        return place
-
-    def publish(self, value: object) -> None:
-        """Put what was collected in place of what an earlier run left."""
-        files.write_json(self.temp / "summary.json", value)
-        self.temp.chmod(0o755)
-        files.remove_tree(self.final)
-        os.replace(self.temp, self.final)
-
-
 class Score(NamedTuple):
     """What the verb came to: outcomes by stage, in the order of the series."""
 
@@ -267,7 +244,7 @@ def measure(repo: Path, request: Request, console: Console) -> Score:
     default = list(dict.fromkeys([series.STOCK, site.series.stages[-1].name]))
     asked = [site.series.stage(name) for name in request.stages or default]
     stages = [stage for stage in site.series.stages if stage in asked]
-    results = Results(repo, site.line)
+    results = run.Place(repo, f"selftests-{site.line}")
     outcomes: Dict[str, Outcome] = {}
     verdict: Optional[Verdict] = None
     version = ""
@@ -293,7 +270,7 @@ def measure(repo: Path, request: Request, console: Console) -> Score:
         # The line may name a log: by its place after the run.
         raise Stop(str(err).replace(str(results.temp), str(results.final))) from err
     finally:
-        results.publish(selflog.summary(site.version, version, outcomes, verdict))
+        results.publish("summary.json", selflog.summary(site.version, version, outcomes, verdict))
     return Score(outcomes, jobs, verdict, results.final)
 
 
