@@ -43,6 +43,10 @@ class Config(NamedTuple):
     clang: bool = False
     #: For suites as modules: what changes, as entries of a configuration.
     modules: Sequence[str] = ()
+    #: What stands in for the suites' own configuration; the last one's name goes into the label.
+    instead: Sequence[Path] = ()
+    #: More of QEMU's options, after those of @qemu_config.
+    qemu_args: str = ""
 
     @property
     def label(self) -> str:
@@ -52,6 +56,8 @@ class Config(NamedTuple):
             name += "-clang"
         if self.modules:
             name += "-modules"
+        if self.instead:
+            name += f"-{self.instead[-1].stem}"
         if self.kconfig_add:
             name += "-" + hashlib.sha256("\n".join(self.kconfig_add).encode()).hexdigest()[:8]
         return name
@@ -76,7 +82,7 @@ class Config(NamedTuple):
 
     def options(self, build: Path) -> List[str]:
         """kunit.py's options that `build` and `exec` have in common."""
-        found = [f"--build_dir={build}", f"--kunitconfig={TESTS}"]
+        found = [f"--build_dir={build}", *(f"--kunitconfig={path}" for path in self.instead or (TESTS,))]
         if self.debug:
             found.append(f"--kunitconfig={self.debug_config}")
         if self.coverage_config is not None:
@@ -93,6 +99,8 @@ class Config(NamedTuple):
             found.append(f"--arch={self.arch}")
             if self.qemu_config is not None:
                 found.append(f"--qemu_config={self.qemu_config}")
+            if self.qemu_args:
+                found.append(f"--qemu_args={self.qemu_args}")
         return found
 
 
@@ -143,7 +151,8 @@ def build(work: WorkTree, where: Path, config: Config, what: str, log: Path, con
     parts = [sys.executable, *config.options(where), *extra]
     if config.compiler() != "gcc":
         parts.append(proc.output([config.compiler(), "--version"]).stdout)
-    for path in (config.debug_config if config.debug else None, config.qemu_config, config.coverage_config):
+    for path in (config.debug_config if config.debug else None, config.qemu_config, config.coverage_config,
+                 *config.instead):
         parts.append(path.read_text(encoding="utf-8") if path is not None else "")
     command = [*kunit_py(work.tree), "build", *config.options(where),
                f"--jobs={len(os.sched_getaffinity(0))}", *extra]
