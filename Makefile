@@ -9,6 +9,8 @@
 #            which contract does a tree of yours honour, and who breaks it?
 # make selftests [KERNEL=6.12] [STAGE="stock locked"]
 #            the kernel's own user-space tests of userfaultfd, in a guest
+# make bench [KERNEL=6.12] [STAGE="stock batched"] [TREE=DIR]
+#            what a move costs, in instructions, and who waits for whom
 # make export MBOX=FILE [COVER=FILE] [KERNEL=6.12] [SIGNOFF=1]
 # make export BRANCH=NAME TREE=DIR [BASE=REV] [SIGNOFF=1]
 #            the series and the suites as commits (Documentation/export.rst)
@@ -27,7 +29,7 @@ run_args = $(call opt,KERNEL,--kernel) $(call opt,ARCH,--arch) \
 	$(call opt,CONTRACT,--contract) $(call opt,TREE,--tree) \
 	$(call arg,DEBUG,--debug) $(call opt,REPEAT,--repeat) $(ARGS) $(call arg,TESTS,'$(TESTS)')
 
-.PHONY: all run mutants check selftests export test test-all clean
+.PHONY: all run mutants check selftests bench export test test-all clean
 all: run
 
 run:
@@ -43,6 +45,10 @@ check:
 selftests:
 	@$(TOOL) selftests $(call opt,KERNEL,--kernel) \
 		$(call arg,STAGE,$(foreach s,$(STAGE),--stage '$(s)')) $(ARGS)
+
+bench:
+	@$(TOOL) bench $(call opt,KERNEL,--kernel) \
+		$(call arg,STAGE,$(foreach s,$(STAGE),--stage '$(s)')) $(call opt,TREE,--tree) $(ARGS)
 
 export:
 	@$(TOOL) export $(call opt,KERNEL,--kernel) $(call opt,MBOX,--mbox) $(call opt,COVER,--cover) \

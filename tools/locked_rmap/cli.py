@@ -10,7 +10,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn, Optional, Sequence
 
-from . import check, export, modules, mutants, report, run, selftests, source, worktree
+from . import bench, check, export, modules, mutants, report, run, selftests, source, worktree
 from .console import Console
 from .errors import COULD_NOT_RUN, Interrupted, Stop, one_line
 
@@ -108,6 +108,17 @@ def parser() -> argparse.ArgumentParser:
     verb.add_argument("--stage", action="append", default=[], metavar="NAME",
                       help="a stage of the line's series, may be repeated (default: stock and the last)")
 
+    verb = verbs.add_parser("bench", help="what a move costs, in instructions, and who waits for whom")
+    verb.add_argument("--kernel", metavar="LINE", help="kernel line (default 6.12)")
+    verb.add_argument("--stage", action="append", default=[], metavar="NAME",
+                      help="a stage of the line's series, may be repeated (default: all)")
+    verb.add_argument("--tree", type=Path, metavar="DIR", help="a kernel tree of yours; it is only read")
+    verb.add_argument("--no-contention", dest="contention", action="store_false",
+                      help="leave out the guests with two CPUs, which show who waits for whom")
+    verb.add_argument("--json", metavar="FILE", help="write all that was measured as JSON; - for standard output")
+    verb.add_argument("--svg", type=Path, metavar="FILE", help="write the chart")
+    verb.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="how long a guest may take for all tests")
+
     verb = verbs.add_parser("test", help="the project's own tests")
     verb.add_argument("checks", nargs="*", metavar="CHECK", help="only these (default: those that --list does not call on request)")
     verb.add_argument("--all", action="store_true", help="those too")
@@ -145,6 +156,10 @@ def dispatch(args: argparse.Namespace, console: Console) -> int:
             cover=args.cover, signoff=args.signoff, table=args.table), console)
     if args.verb == "selftests":
         return selftests.selftests(REPO, selftests.Request(kernel=args.kernel, stages=tuple(args.stage)), console)
+    if args.verb == "bench":
+        return bench.bench(REPO, bench.Request(
+            kernel=args.kernel, stages=tuple(args.stage), tree=args.tree, contention=args.contention,
+            timeout=args.timeout, json=args.json, svg=args.svg), Console(sys.stderr) if args.json == "-" else console)
     from . import selfcheck  # pylint: disable=import-outside-toplevel
     return selfcheck.test(REPO, args.checks, args.all, args.list, console)
 
