@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
-from . import chart, figures, files, kunit, packages, run, source
+from . import chart, figures, files, kunit, packages, profile, run, source
 from .console import Console
 from .errors import HOLDS, Stop
 from .figures import CONTENTION, Bound, Run, Stage, Stages
@@ -40,6 +40,7 @@ class Request(NamedTuple):
     stages: Sequence[str] = ()
     tree: Optional[Path] = None
     contention: bool = True
+    profile: bool = False
     timeout: Optional[int] = None
     json: Optional[str] = None
     svg: Optional[Path] = None
@@ -59,6 +60,26 @@ def one(site: run.Site, config: kunit.Config, build: Path, what: str, limit: int
     return Run(outcome, figures.read((results / "kernel.log").read_text(encoding="utf-8", errors="replace")))
 
 
+def profiled(site: run.Site, config: kunit.Config, build: Path, what: str, limit: int,
+             results: Path) -> Dict[str, profile.Profile]:
+    """Run the guest that moves pages with every instruction counted; files go to @results.
+
+    Raises Stop if nothing can be counted.
+    """
+    results.mkdir(parents=True, exist_ok=True)
+    symbols = profile.read_symbols(build / "vmlinux")
+    plugin = profile.compile_plugin(site.repo, f"qemu-system-{ARCH}", results)
+    out = results / "windows.txt"
+    watched = config._replace(qemu_args=f"{config.qemu_args} {profile.arguments(plugin, symbols, out)}")
+    outcome = kunit.run(site.work, build, watched, LOCKED, profile.CASE, limit, what, results, site.console)
+    if not out.is_file():
+        raise Stop(f"QEMU did not take its plugin ({outcome.died or 'it wrote nothing'}): look at {results / 'kunit.log'}")
+    if outcome.tests.get(profile.CASE) != kunit.PASS:
+        # The figures say what is wrong with it.
+        return {}
+    return profile.per_page(profile.read_windows(out.read_text(encoding="ascii"), symbols), CALLS)
+
+
 def measure(site: run.Site, request: Request, results: run.Place, found: Dict[str, Stage]) -> None:
     """Build and run all that @request asks for; what was measured goes to @found as it comes.
 
@@ -75,6 +96,9 @@ def measure(site: run.Site, request: Request, results: run.Place, found: Dict[st
             build = run.build_stage(site, counted, stage.name, stage.patches, place)
             found[stage.name] = Stage([one(site, counted, build, f"{name}, {number} of {RUNS}", limit,
                                            place / f"run-{number}") for number in range(1, RUNS + 1)])
+            if request.profile:
+                found[stage.name] = found[stage.name]._replace(
+                    profiles=profiled(site, counted, build, f"{name}, by function", limit, place / "profile"))
         for stage in stages if request.contention else []:
             place = results.stage(stage.name) / "contention"
             name = run.stage_name(site, contended, stage.name)
@@ -154,6 +178,9 @@ def print_tables(console: Console, found: Stages) -> None:
     rows = [name for name in every if name.startswith(CONTENTION)]
     if rows:
         print_contention(console, found, rows)
+    for stage, kernel in found.items():
+        if kernel.profiles:
+            print_profile(console, stage, kernel.profiles)
 
 
 def print_counted(console: Console, found: Stages, names: Sequence[str]) -> None:
@@ -198,6 +225,13 @@ def print_contention(console: Console, found: Stages, names: Sequence[str]) -> N
     _grid(console, rows, 1, ["locks: times that it was taken for writing; waits: times that somebody had to wait for one; "
                              "waited: for how long in all, ms; longest: the longest call, ms",
                              *_why_not(found, names)])
+
+
+def print_profile(console: Console, stage: str, profiles: Dict[str, profile.Profile]) -> None:
+    """One row a function, one column for each number of pages a call."""
+    rows = [[f"{stage}, instructions a page in", *(figures.calls_words(calls) for calls in profiles)]]
+    rows += [[name, *(f"{value:.1f}" for value in values)] for name, values in profile.table(profiles)]
+    _grid(console, rows, 1, [])
 
 
 def _milliseconds(value: int) -> str:
@@ -267,6 +301,8 @@ def summary(site: run.Site, found: Stages, held: Sequence[Bound], verdict: Optio
             stage: {
                 "figures": shown(kernel, False),
                 "contention": shown(kernel, True),
+                "profiles": {calls: {name: round(value, 3) for name, value in sorted(by.items(), key=lambda pair: -pair[1])}
+                             for calls, by in kernel.profiles.items()},
                 "guests": [guest(each) for each in (*kernel.counted,
                                                     *([kernel.contended] if kernel.contended else []))],
             } for stage, kernel in found.items()

@@ -4,7 +4,7 @@
 import re
 from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
-from . import klog
+from . import klog, profile
 from .errors import BROKEN, HOLDS
 from .kunit import CRASH, FAIL, SKIP, Outcome
 from .report import REVALIDATE, Verdict, some
@@ -63,10 +63,14 @@ class Run(NamedTuple):
 
 
 class Stage(NamedTuple):
-    """The guests of one kernel: those that count instructions, and the one with two CPUs, if there was one."""
+    """The guests of one kernel: those that count instructions, and the one with two CPUs, if there was one.
+
+    @profiles: for each number of pages a call, instructions a page by function, if that was asked for.
+    """
 
     counted: List[Run]
     contended: Optional[Run] = None
+    profiles: Dict[str, profile.Profile] = {}
 
     def value(self, name: str) -> Optional[int]:
         """The figure @name: the lowest of all runs, since what disturbs one only adds; None if one lacks it."""

@@ -17,9 +17,10 @@ from .errors import Stop, one_line
 PLUGIN = Path("tools") / "qemu_plugins" / "windows.c"
 #: The function that the benchmark reads its clock with.
 CLOCK = "bench_clock"
-#: The case that moves small pages, and rounds of it for each number of pages a call.
+#: The case that moves small pages: rounds for each number of pages a call, and pages in a round.
 CASE = "userfaultfd_move_bench.move_small_pages"
 ROUNDS = 7
+PAGES = 2048
 
 #: What a function is called, and how many instructions ran in it.
 Profile = Dict[str, float]
@@ -86,7 +87,7 @@ def read_windows(text: str, symbols: Symbols) -> List[Profile]:
     return found
 
 
-def per_page(windows: Sequence[Profile], pages: int, kinds: Sequence[str]) -> Dict[str, Profile]:
+def per_page(windows: Sequence[Profile], kinds: Sequence[str]) -> Dict[str, Profile]:
     """Instructions a page by function, for each of the @kinds of calls: of the last round of each.
 
     @windows: all rounds, kind by kind.  Raises Stop if these are not as many as there must be.
@@ -94,7 +95,7 @@ def per_page(windows: Sequence[Profile], pages: int, kinds: Sequence[str]) -> Di
     if len(windows) != ROUNDS * len(kinds):
         raise Stop(f"the benchmark read its clock for {len(windows)} rounds, not for {ROUNDS * len(kinds)}: "
                    "look at kernel.log")
-    return {kind: {name: count / pages for name, count in windows[ROUNDS * (place + 1) - 1].items()}
+    return {kind: {name: count / PAGES for name, count in windows[ROUNDS * (place + 1) - 1].items()}
             for place, kind in enumerate(kinds)}
 
 

@@ -2,6 +2,7 @@
 """Instructions by function: the plugin, and what it writes."""
 
 import os
+import re
 import shutil
 import unittest
 from pathlib import Path
@@ -71,10 +72,18 @@ class ReadTest(unittest.TestCase):
                          [{"bench_clock": 1, "move_pages": 20, "flush": 5}] * 2)
 
     def test_the_last_round_of_each_kind_counts(self) -> None:
-        windows = [{"f": float(number)} for number in range(2 * profile.ROUNDS)]
-        self.assertEqual(profile.per_page(windows, 2, ["1", "16"]), {"1": {"f": 3.0}, "16": {"f": 6.5}})
+        windows = [{"f": float(number * profile.PAGES)} for number in range(2 * profile.ROUNDS)]
+        self.assertEqual(profile.per_page(windows, ["1", "16"]), {"1": {"f": 6.0}, "16": {"f": 13.0}})
         with self.assertRaisesRegex(Stop, "for 13 rounds, not for 14"):
-            profile.per_page(windows[1:], 2, ["1", "16"])
+            profile.per_page(windows[1:], ["1", "16"])
+
+    def test_the_suite_has_that_clock_and_so_many_rounds_and_pages(self) -> None:
+        text = (REPO / "mm/tests/userfaultfd_move_bench_kunit.c").read_text(encoding="utf-8")
+        number = {name: int(value) for name, value in re.findall(r"^#define (\w+)\s+(\d+)$", text, re.M)}
+        self.assertEqual(number["BENCH_WARM_UP"] + number["BENCH_ROUNDS"], profile.ROUNDS)
+        self.assertEqual(number["BENCH_PAGES"], profile.PAGES)
+        self.assertEqual(len(re.findall(rf"= {profile.CLOCK}\(\)", text)), 2)
+        self.assertIn(f"KUNIT_CASE({profile.CASE.split('.')[1]})", text)
 
     def test_the_table_leaves_nothing_out(self) -> None:
         rows = profile.table({"1": {"a": 5.0, "b": 0.5, "c": 0.25}, "16": {"a": 2.0, "d": 3.0}})
