@@ -70,7 +70,9 @@ def profiled(site: run.Site, config: kunit.Config, build: Path, what: str, limit
     symbols = profile.read_symbols(build / "vmlinux")
     plugin = profile.compile_plugin(site.repo, f"qemu-system-{ARCH}", results)
     out = results / "windows.txt"
-    watched = config._replace(qemu_args=f"{config.qemu_args} {profile.arguments(plugin, symbols, out)}")
+    # The plugin looks for the address that nm tells.
+    watched = config._replace(qemu_args=f"{config.qemu_args} {profile.arguments(plugin, symbols, out)}",
+                              kernel_args=("nokaslr",))
     outcome = kunit.run(site.work, build, watched, LOCKED, profile.CASE, limit, what, results, site.console)
     if not out.is_file():
         raise Stop(f"QEMU did not take its plugin ({outcome.died or 'it wrote nothing'}): look at {results / 'kunit.log'}")

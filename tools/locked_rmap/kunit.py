@@ -47,6 +47,8 @@ class Config(NamedTuple):
     instead: Sequence[Path] = ()
     #: More of QEMU's options, after those of @qemu_config.
     qemu_args: str = ""
+    #: More arguments for the kernel that runs.
+    kernel_args: Sequence[str] = ()
 
     @property
     def label(self) -> str:
@@ -251,7 +253,8 @@ def run(work: WorkTree, where: Path, config: Config, contract: str, glob: str, t
         raw.unlink()
     out = results / "kunit.log"
     result = results / "kunit.json"
-    arguments = [f"--timeout={timeout}", f"--kernel_args=rmap_kunit.contract={contract}"]
+    arguments = [f"--timeout={timeout}", *(f"--kernel_args={text}" for text in
+                                           (f"rmap_kunit.contract={contract}", *config.kernel_args))]
     console.begin(f"running the suites on {what}")
     started = time.monotonic()
     child = proc.Child([*kunit_py(work.tree), "exec", *config.options(where), f"--json={result}",
