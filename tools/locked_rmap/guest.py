@@ -13,33 +13,36 @@ from .errors import Stop, one_line
 QUIET = 120
 
 
-def first_process(source: Path, work: Path, log: Path, console: Console) -> bytes:
+def program(source: Path, work: Path, log: Path, console: Console) -> bytes:
     """The program of @source, which needs no libraries, built in @work with the output in @log."""
-    out = work / "init"
-    status = proc.run(["gcc", "-O2", "-Wall", "-Wextra", "-static", "-o", str(out), str(source)], log, cwd=work,
-                      limit=kunit.BUILD_LIMIT, tick=console.tick)
+    out = work / source.stem
+    status = proc.run(["gcc", "-O2", "-Wall", "-Wextra", "-static", "-pthread", "-o", str(out), str(source)], log,
+                      cwd=work, limit=kunit.BUILD_LIMIT, tick=console.tick)
     if status != 0:
         console.drop()
         raise Stop(kunit.why_not_built("what runs in the guest", log, status, work))
     return out.read_bytes()
 
 
-def qemu(kernel: Path, file_system: Path, log: Path, memory: int, append: Sequence[str]) -> List[str]:
+def qemu(kernel: Path, file_system: Path, log: Path, memory: int, append: Sequence[str],
+         clock: str = "notsc", options: Sequence[str] = ()) -> List[str]:
     """The command that runs an x86_64 guest whose serial console goes to @log.
 
-    @memory is in MiB, @append for the kernel's command line.  Always under TCG: a
-    /dev/kvm that is there need not work.  The guest ends by a reset: its own, or
-    that of a panic.
+    @memory is in MiB, @append for the kernel's command line, @options for QEMU.
+    Always under TCG: a /dev/kvm that is there need not work.  The guest ends by a
+    reset: its own, or that of a panic.
+
+    On a busy host a CPU of the guest may stand still for seconds.  Without the TSC
+    the guest's clock then does so too, and is as coarse as its timer: @clock is what
+    the kernel is told of the TSC.
     """
     words = ["console=ttyS0", "loglevel=7", "printk.devkmsg=on", "panic=-1", "oops=panic",
-             # On a busy host a CPU of the guest may stand still for seconds.  Without
-             # the TSC the guest's clock then does so too.
-             "notsc", "no_timer_check", "rcupdate.rcu_cpu_stall_suppress=1", *append]
+             clock, "no_timer_check", "rcupdate.rcu_cpu_stall_suppress=1", *append]
     return ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
             # A small firmware that starts the kernel at once.
             "-bios", "qboot.rom", "-accel", "tcg", "-smp", "2", "-m", str(memory),
             "-serial", f"file:{log}", "-kernel", str(kernel), "-initrd", str(file_system),
-            "-append", " ".join(words)]
+            "-append", " ".join(words), *options]
 
 
 def run(command: Sequence[str], log: Path, out: Path, limit: float, console: Console,

@@ -119,7 +119,7 @@ def run(repo: Path, work: WorkTree, where: Path, config: Config, contract: str, 
         log.unlink()
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="locked-rmap-") as temp:
-        init = guest.first_process(repo / "tools" / "guest" / "modules.c", Path(temp), results / "build.log", console)
+        init = guest.program(repo / "tools" / "guest" / "modules.c", Path(temp), results / "build.log", console)
         archive = Path(temp) / "initramfs"
         archive.write_bytes(file_system(where, init, plan(contract, glob)))
         console.begin(f"running the suites on {what}")

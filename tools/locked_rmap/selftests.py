@@ -23,7 +23,8 @@ from .selflog import Case, Job, Name, Outcome
 PROGRAMS_LINE = "6.12"
 UNIT, STRESS = "uffd-unit-tests", "uffd-stress"
 ARCH = "x86_64"
-LABEL = f"{ARCH}-selftests"
+#: The configuration of the guest's kernel, in tools/configs.
+CONFIG = "selftests"
 #: What the programs are built from, relative to the kernel tree.
 SOURCES = ("tools/testing/selftests", "tools/include", "mm/gup_test.h")
 
@@ -140,12 +141,13 @@ def _build(pristine: Path, work: Path, log: Path, console: Console) -> None:
          "USERLDFLAGS=-static", str(out / UNIT), str(out / STRESS)], work, log, console)
 
 
-def build_kernel(site: run.Site, stage: series.Stage, log: Path) -> Path:
-    """Build the guest's kernel at @stage; the kernel's image."""
-    fragment = site.repo / "tools" / "configs" / "selftests.config"
-    build = site.work.build_dir(LABEL, stage.name)
+def build_kernel(site: run.Site, stage: series.Stage, log: Path, config: str = CONFIG) -> Path:
+    """Build a guest's kernel at @stage, of allnoconfig and what the file of @config asks for; the kernel's image."""
+    fragment = site.repo / "tools" / "configs" / f"{config}.config"
+    label = f"{ARCH}-{config}"
+    build = site.work.build_dir(label, stage.name)
     contents = site.contents(stage.patches)
-    site.work.open_build(build, LABEL, site.console)
+    site.work.open_build(build, label, site.console)
     site.work.install(contents, build, site.series.touched())
     make = ["make", "--no-print-directory", f"O={build}", f"ARCH={ARCH}", f"-j{len(os.sched_getaffinity(0))}"]
     # kconfig drops what it cannot have without a word.
@@ -154,8 +156,8 @@ def build_kernel(site: run.Site, stage: series.Stage, log: Path) -> Path:
     commands = [[*make, f"KCONFIG_ALLCONFIG={fragment}", "allnoconfig"],
                 ["sh", "-c", check, "sh", str(build / ".config"), str(fragment)],
                 [*make, "bzImage"]]
-    kunit.make(site.work, build, LABEL, commands, [fragment.read_text(encoding="utf-8")],
-               f"{site.version} {LABEL} {stage.name}", log, site.console)
+    kunit.make(site.work, build, label, commands, [fragment.read_text(encoding="utf-8")],
+               f"{site.version} {label} {stage.name}", log, site.console)
     return build / "arch/x86/boot/bzImage"
 
 
@@ -257,7 +259,7 @@ def measure(repo: Path, request: Request, console: Console) -> Score:
         jobs = plan(built.tests())
         with tempfile.TemporaryDirectory(prefix="locked-rmap-") as temp:
             file_system = Path(temp) / "initramfs"
-            init = guest.first_process(repo / "tools" / "guest" / "init.c", Path(temp), log, console)
+            init = guest.program(repo / "tools" / "guest" / "init.c", Path(temp), log, console)
             file_system.write_bytes(built.file_system(init, jobs))
             with site.held():
                 for stage in stages:
