@@ -29,8 +29,11 @@ MUTATORS, PAGES, ROUNDS, SEED = 2, 16384, 5, 1
 ROUND_LIMIT, LIMIT = 60, 400
 #: The guest's memory in MiB: it holds the heap twice, whatever the mode.
 MEMORY = 512
-#: The clock must be finer than a timer's tick; the host's load shows in it.
+#: The clock must be finer than a timer's tick.
 CLOCK = "tsc=reliable"
+#: The two CPUs take turns, and each instruction of either takes a nanosecond: with the
+#: host's clock a busy host would be measured, and the kernel often cannot calibrate the TSC.
+COUNTED = ("-icount", "shift=0,sleep=off")
 #: The figures of a run, and their units.
 UNITS = {"completion": "ns", "cpu": "ns", "stall": "ns", "wait": "ns", "faults": "count", "served": "count",
          "minflt": "count", "longest": "ns", "retries": "count", "fallbacks": "count"}
@@ -42,7 +45,8 @@ _NO_MOVE = "this kernel has no UFFDIO_MOVE"
 class Outcome(NamedTuple):
     """What the collector came to on a kernel.
 
-    @figures: values in the unit that UNITS has for the last part of the name.
+    @figures: values in the unit that UNITS has for the last part of the name; a
+    nanosecond is an instruction.
     @wrong: what must not be, a line each, empty if everything held.  @skipped: why
     there is no figure of a mode, by mode.  @seconds: how long the guest ran.
     """
@@ -144,8 +148,8 @@ def run_guest(repo: Path, kernel: Path, what: str, results: Path, console: Conso
         console.begin(f"compacting a heap on {what}")
         started = time.monotonic()
         limit = sum(job.seconds for job in jobs) + selftests.BOOT
-        hung = guest.run(guest.qemu(kernel, archive, log, MEMORY, ["norandmaps"], CLOCK), log,
-                         results / "qemu.log", limit, console, console.tick)
+        hung = guest.run(guest.qemu(kernel, archive, log, MEMORY, ["norandmaps"], CLOCK, COUNTED),
+                         log, results / "qemu.log", limit, console, console.tick)
         seconds = time.monotonic() - started
     text = guest.text_of(log)
     files.write_atomic(log, text.encode())
@@ -156,7 +160,7 @@ def run_guest(repo: Path, kernel: Path, what: str, results: Path, console: Conso
 
 
 def measure(site: run.Site, stage: series.Stage, results: Path, workers: Sequence[int] = WORKERS) -> Outcome:
-    """Build the kernel of @stage and run the program in it; files go to @results.
+    """Build the kernel of @stage and run the program in it, as run_guest() does; files go to @results.
 
     Call it with the site held.  Raises Stop if something cannot be built.
     """

@@ -165,7 +165,7 @@ class GuestTest(Case):
     """run_guest(), with a guest that a script plays."""
 
     def play(self, console: str) -> Outcome:
-        """Run a guest that says @console; nothing if it is empty."""
+        """Run a guest that says @console; none starts if that is empty."""
         programs = self.temp / "bin"
         write(programs / "qemu-system-x86_64", QEMU, executable=True)
         if console:
@@ -181,6 +181,7 @@ class GuestTest(Case):
         call = (self.temp / "bin/call").read_text(encoding="utf-8").split()
         self.assertIn("tsc=reliable", call)
         self.assertNotIn("notsc", call)
+        self.assertEqual(call[-2:], ["-icount", "shift=0,sleep=off"])
         self.assertIn("20 figures", self.said.getvalue())
 
     def test_the_file_system_has_the_plan(self) -> None:
