@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
-from . import chart, figures, files, kunit, packages, profile, run, source
+from . import chart, collector, figures, files, kunit, packages, profile, run, source
 from .console import Console
 from .errors import HOLDS, Stop
 from .figures import CONTENTION, Bound, Run, Stage, Stages
@@ -28,6 +28,10 @@ LIMIT = 600
 #: Pages a call, as the chart has them, and what is shown there beside the moves.
 CALLS = ("1", "16", "512")
 OTHERS = ("mremap", "mremap-dontunmap", "copy")
+#: How many threads compact a heap; the guest has two CPUs.
+COLLECTORS = (1, 2)
+#: What is shown of a heap that was compacted.
+COMPACTED = {"completion": "until it is done", "cpu": "the collector's CPU time", "stall": "the longest stall of a mutator"}
 #: Figures of the contention, as their columns are headed; those that are times.
 KINDS = {"acquisitions": "locks", "contentions": "waits", "wait": "waited", "longest": "longest"}
 TIMES = ("wait", "longest")
@@ -40,6 +44,7 @@ class Request(NamedTuple):
     stages: Sequence[str] = ()
     tree: Optional[Path] = None
     contention: bool = True
+    collector: bool = True
     profile: bool = False
     timeout: Optional[int] = None
     json: Optional[str] = None
@@ -107,6 +112,9 @@ def measure(site: run.Site, request: Request, results: run.Place, found: Dict[st
             build = run.build_stage(site, contended, stage.name, stage.patches, place)
             found[stage.name] = found[stage.name]._replace(
                 contended=one(site, contended, build, name, limit, place))
+        for stage in stages if request.collector else []:
+            found[stage.name] = found[stage.name]._replace(
+                compacted=collector.measure(site, stage, results.stage(stage.name) / "collector", COLLECTORS))
 
 
 def bench(repo: Path, request: Request, console: Console) -> int:
@@ -180,6 +188,8 @@ def print_tables(console: Console, found: Stages) -> None:
     rows = [name for name in every if name.startswith(CONTENTION)]
     if rows:
         print_contention(console, found, rows)
+    if any(kernel.compacted for kernel in found.values()):
+        print_compacted(console, found)
     for stage, kernel in found.items():
         if kernel.profiles:
             print_profile(console, stage, kernel.profiles)
@@ -227,6 +237,23 @@ def print_contention(console: Console, found: Stages, names: Sequence[str]) -> N
     _grid(console, rows, 1, ["locks: times that it was taken for writing; waits: times that somebody had to wait for one; "
                              "waited: for how long in all, ms; longest: the longest call, ms",
                              *_why_not(found, names)])
+
+
+def print_compacted(console: Console, found: Stages) -> None:
+    """One row a figure, for each stage a column of either way to do it, and how they compare."""
+    did = {stage: kernel.compacted for stage, kernel in found.items() if kernel.compacted is not None}
+    rows = [["two CPUs that take turns, a heap is compacted", *(word for stage in did for word in (f"{stage}:", "", ""))],
+            ["", *(word for _ in did for word in ("move", "copy", "move/copy"))]]
+    for workers in COLLECTORS:
+        for name, words in COMPACTED.items():
+            rows.append([f"{words}, {workers} worker{'s' if workers > 1 else ''}"])
+            for outcome in did.values():
+                times = [outcome.value(mode, workers, name) for mode in collector.MODES]
+                ratio = outcome.ratio(workers, name)
+                rows[-1] += ["-" if value is None else _milliseconds(value) for value in times]
+                rows[-1].append("-" if ratio is None else f"{ratio:.0%}" if ratio < 10 else f"{ratio:.0f} times")
+    _grid(console, rows, 1, ["in ms of a CPU that takes 1 ns for an instruction",
+                             *(f"- {stage}: {why}" for stage, outcome in did.items() for why in outcome.skipped.values())])
 
 
 def print_profile(console: Console, stage: str, profiles: Dict[str, profile.Profile]) -> None:
@@ -303,6 +330,9 @@ def summary(site: run.Site, found: Stages, held: Sequence[Bound], verdict: Optio
             stage: {
                 "figures": shown(kernel, False),
                 "contention": shown(kernel, True),
+                "collector": None if kernel.compacted is None else
+                             {"figures": kernel.compacted.figures, "wrong": kernel.compacted.wrong,
+                              "skipped": kernel.compacted.skipped, "seconds": round(kernel.compacted.seconds, 1)},
                 "profiles": {calls: {name: round(value, 3) for name, value in sorted(by.items(), key=lambda pair: -pair[1])}
                              for calls, by in kernel.profiles.items()},
                 "guests": [guest(each) for each in (*kernel.counted,

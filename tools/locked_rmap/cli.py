@@ -115,6 +115,8 @@ def parser() -> argparse.ArgumentParser:
     verb.add_argument("--tree", type=Path, metavar="DIR", help="a kernel tree of yours; it is only read")
     verb.add_argument("--no-contention", dest="contention", action="store_false",
                       help="leave out the guests with two CPUs, which show who waits for whom")
+    verb.add_argument("--no-collector", dest="collector", action="store_false",
+                      help="leave out the guests in which a program compacts a heap")
     verb.add_argument("--profile", action="store_true", help="also tell in which functions a move spends its instructions")
     verb.add_argument("--json", metavar="FILE", help="write all that was measured as JSON; - for standard output")
     verb.add_argument("--svg", type=Path, metavar="FILE", help="write the chart")
@@ -160,7 +162,8 @@ def dispatch(args: argparse.Namespace, console: Console) -> int:
     if args.verb == "bench":
         return bench.bench(REPO, bench.Request(
             kernel=args.kernel, stages=tuple(args.stage), tree=args.tree, contention=args.contention,
-            profile=args.profile, timeout=args.timeout, json=args.json, svg=args.svg), Console(sys.stderr) if args.json == "-" else console)
+            collector=args.collector, profile=args.profile, timeout=args.timeout, json=args.json, svg=args.svg),
+            Console(sys.stderr) if args.json == "-" else console)
     from . import selfcheck  # pylint: disable=import-outside-toplevel
     return selfcheck.test(REPO, args.checks, args.all, args.list, console)
 

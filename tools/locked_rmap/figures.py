@@ -4,7 +4,7 @@
 import re
 from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
-from . import klog, profile
+from . import collector, klog, profile
 from .errors import BROKEN, HOLDS
 from .kunit import CRASH, FAIL, SKIP, Outcome
 from .report import REVALIDATE, Verdict, some
@@ -66,11 +66,13 @@ class Stage(NamedTuple):
     """The guests of one kernel: those that count instructions, and the one with two CPUs, if there was one.
 
     @profiles: for each number of pages a call, instructions a page by function, if that was asked for.
+    @compacted: what the program came to that compacts a heap, if it was run.
     """
 
     counted: List[Run]
     contended: Optional[Run] = None
     profiles: Dict[str, profile.Profile] = {}
+    compacted: Optional[collector.Outcome] = None
 
     def value(self, name: str) -> Optional[int]:
         """The figure @name: the lowest of all runs, since what disturbs one only adds; None if one lacks it."""
@@ -234,6 +236,8 @@ def shortcomings(stages: Stages, held: Sequence[Bound]) -> List[str]:
                 wrong.append(f"{where}: {len(bad)} of {len(run.outcome.tests)} tests fail ({some(bad)})")
             if splats:
                 wrong.append(f"{where}: {len(splats)} unexpected splat{'s' if len(splats) > 1 else ''} ({some(splats)})")
+        if kernel.compacted is not None:
+            wrong += [f"{stage}, compacting: {text}" for text in kernel.compacted.wrong]
     for (stage, why), lost in gaps(stages, held).items():
         wrong.append(f"{stage} lacks {len(lost)} figure{'s' if len(lost) > 1 else ''} ({some(lost)}): {why}")
     return wrong

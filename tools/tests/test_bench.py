@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 from xml.etree import ElementTree
 
-from locked_rmap import bench, chart, figures, klog, kunit, run
+from locked_rmap import bench, collector, chart, figures, klog, kunit, run
 from locked_rmap.figures import Bound, Figure, Run, Stage
 from locked_rmap.kunit import FAIL, PASS, SKIP, Outcome
 
@@ -238,6 +238,34 @@ class MissingTest(unittest.TestCase):
         lost = stage._replace(contended=Run(outcome("the guest died"), {}))
         self.assertIn("batched lacks 36 figures (contention.alone.2.acquisitions, contention.alone.2.contentions, "
                       "contention.alone.4.acquisitions and 33 more): the guest died", self.of(lost))
+
+
+class TablesTest(Case):
+    """What is printed of profiles, and of a heap that was compacted."""
+
+    def test_move_stands_beside_copy(self) -> None:
+        did = collector.Outcome({collector.figure(mode, 1, name): value * (1 if mode == "copy" else 3) // 2
+                                 for mode in collector.MODES for name, value in
+                                 (("completion", 20_000_000), ("cpu", 10_000_000), ("stall", 4_000))}, [], {}, [], 1.0)
+        none = did._replace(figures={}, skipped={"move": "no such ioctl"})
+        bench.print_tables(self.console, {"stock": kernel("stock")._replace(compacted=none),
+                                          "locked": kernel("locked")._replace(compacted=did)})
+        said = self.said.getvalue()
+        self.assertRegex(said, r"until it is done, 1 worker +- +- +- +30\.0 +10\.0 +300%\n")
+        self.assertRegex(said, r"the longest stall of a mutator, 2 workers +- +- +- +- +- +-\n")
+        self.assertIn("- stock: no such ioctl", said)
+
+    def test_what_a_collector_finds_wrong_counts(self) -> None:
+        wrong = collector.Outcome({}, ["page 7 is lost"], {}, [], 1.0)
+        stages = {"locked": kernel("locked")._replace(compacted=wrong)}
+        self.assertEqual(figures.shortcomings(stages, []), ["locked, compacting: page 7 is lost"])
+        self.assertEqual(figures.judge("6.12.9", stages, "6.12", []).status, 1)
+
+    def test_a_profile_is_a_table_for_each_stage(self) -> None:
+        stages = {"locked": kernel("locked")._replace(profiles={"1": {"f": 3.0, "g": 0.5}, "16": {"f": 2.25}})}
+        bench.print_tables(self.console, stages)
+        self.assertRegex(self.said.getvalue(), r"locked, instructions a page in +1 page a call +16 pages a call\n"
+                                               r"f +3\.0 +2\.2\nall others +0\.5 +0\.0\ntogether +3\.5 +2\.2\n")
 
 
 class BoundsTest(unittest.TestCase):
@@ -553,7 +581,7 @@ class CommandTest(Case):
         for stage, wait, longest in (("stock", 12345678, 160000), ("locked", 0, 49999)):
             told = self.guests[f"x86_64-contention-{stage}"][0]
             told.update({"contention.alone.thp.2.wait": [wait, "ns"], "contention.alone.thp.2.longest": [longest, "ns"]})
-        answer = self.bench()
+        answer = self.bench("--no-collector")
         self.assertEqual(answer.returncode, 0, answer.stdout + answer.stderr)
         for row in ("one CPU, instructions counted unit stock locked",
                     "UFFDIO_MOVE, 1 page a call instructions/page 1919 1703",
@@ -586,7 +614,7 @@ class CommandTest(Case):
 
     def test_a_broken_bound_is_a_line_and_status_1(self) -> None:
         self.guests["x86_64-bench-locked"][0]["move.16"][0] = 999
-        answer = self.bench("--no-contention")
+        answer = self.bench("--no-contention", "--no-collector")
         self.assertEqual(answer.returncode, 1, answer.stdout + answer.stderr)
         self.assertIn("bound broken: UFFDIO_MOVE, 16 pages a call (move.16) on locked: 999, "
                       "must be at most 998 (stock's 998)", self.rows(answer))
@@ -596,7 +624,7 @@ class CommandTest(Case):
     def test_runs_that_differ_are_marked(self) -> None:
         first = self.guests["x86_64-bench-locked"][0]
         self.guests["x86_64-bench-locked"] = [{**first, "move.1": [1800, "ns/page"]}, first]
-        answer = self.bench("--no-contention")
+        answer = self.bench("--no-contention", "--no-collector")
         self.assertEqual(answer.returncode, 0, answer.stdout + answer.stderr)
         for row in ("UFFDIO_MOVE, 1 page a call instructions/page 1919 1703*",
                     "* UFFDIO_MOVE, 1 page a call on locked: the runs differ by more than 1 %: 1800, 1703"):
@@ -608,7 +636,7 @@ class CommandTest(Case):
         self.guests["x86_64-contention-stock"][0]["contention.walker.waits"] = [7, "count"]
         self.guests["x86_64-bench-stock"][0]["brand-new"] = [8, "ns/call"]
         self.guests["x86_64-bench-locked"][0]["brand-new"] = [9, "ns/call"]
-        answer = self.bench()
+        answer = self.bench("--no-collector")
         self.assertEqual(answer.returncode, 1, answer.stdout + answer.stderr)
         for row in ("brand-new instructions/call 8 9", "contention.walker.waits, count 7 -",
                     "- locked: userfaultfd_move_bench.moves passes and does not report it",
@@ -617,7 +645,7 @@ class CommandTest(Case):
             self.assertIn(row, self.rows(answer))
 
     def test_what_was_left_out_is_told(self) -> None:
-        answer = self.bench("--no-contention", "--stage", "locked")
+        answer = self.bench("--no-contention", "--no-collector", "--stage", "locked")
         self.assertEqual(answer.returncode, 0, answer.stdout + answer.stderr)
         self.assertIn("36 bounds not measured, the guests with two CPUs were left out", answer.stdout)
         self.assertIn("4 bounds not measured, stock was not run", answer.stdout)
@@ -626,24 +654,24 @@ class CommandTest(Case):
 
     def test_a_guest_that_dies_is_status_1_with_its_reason(self) -> None:
         self.guests["x86_64-bench-locked"] = [None]
-        answer = self.bench("--no-contention")
+        answer = self.bench("--no-contention", "--no-collector")
         self.assertEqual(answer.returncode, 1, answer.stdout + answer.stderr)
         self.assertIn("locked, run 1: the guest died (Kernel panic - not syncing: x)", self.rows(answer))
         self.assertIn("UFFDIO_MOVE, 1 page a call instructions/page 1919 -", self.rows(answer))
         self.guests["x86_64-bench-stock"] = [None]
-        answer = self.bench("--no-contention")
+        answer = self.bench("--no-contention", "--no-collector")
         self.assertEqual(answer.returncode, 1)
         self.assertIn("no chart: no move was measured", answer.stdout)
 
     def test_copies_for_the_user(self) -> None:
         svg = self.temp / "chart.svg"
-        answer = self.bench("--no-contention", "--json", "-", "--svg", str(svg))
+        answer = self.bench("--no-contention", "--no-collector", "--json", "-", "--svg", str(svg))
         self.assertEqual(answer.returncode, 0, answer.stdout + answer.stderr)
         self.assertEqual(json.loads(answer.stdout)["kernel"], "6.12.99")
         self.assertEqual(svg.read_bytes(), (self.place / "bench.svg").read_bytes())
         self.assertIn("UFFDIO_MOVE, locked", svg.read_text(encoding="utf-8"))
         copy = self.temp / "bench.json"
-        self.bench("--no-contention", "--json", str(copy))
+        self.bench("--no-contention", "--no-collector", "--json", str(copy))
         self.assertEqual(json.loads(copy.read_text(encoding="utf-8"))["status"], 0)
 
     def test_what_cannot_be_done_is_one_line(self) -> None:
