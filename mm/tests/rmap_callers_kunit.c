@@ -506,9 +506,12 @@ static void folio_referenced_counts_for_its_memcg(struct kunit *test)
 static void reclaim_call(void *data)
 {
 	struct caller *caller = data;
+	char bytes[24];
 	loff_t pos = 0;
+	int len;
 
-	caller->ret = kernel_write(caller->file, "1M", 2, &pos);
+	len = snprintf(bytes, sizeof(bytes), "%lu", 256 * PAGE_SIZE);
+	caller->ret = kernel_write(caller->file, bytes, len, &pos);
 }
 
 /*

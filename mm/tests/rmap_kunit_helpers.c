@@ -149,6 +149,12 @@ static unsigned long rmap_kunit_vm_mmap(struct kunit *test, struct file *file,
 	return ret;
 }
 
+/*
+ * Page tables and huge pages may map more than there is memory, and tests touch a
+ * few pages of what they map.
+ */
+#define RMAP_KUNIT_MAP		(MAP_ANONYMOUS | MAP_PRIVATE | MAP_NORESERVE)
+
 /* A writable area, @len bytes and aligned to @align, with a gap on each side. */
 static unsigned long rmap_kunit_mmap_aligned(struct kunit *test,
 					     unsigned long len,
@@ -160,7 +166,7 @@ static unsigned long rmap_kunit_mmap_aligned(struct kunit *test,
 				  PROT_NONE, MAP_ANONYMOUS | MAP_PRIVATE);
 	addr = ALIGN(room + PAGE_SIZE, align);
 	return rmap_kunit_vm_mmap(test, NULL, addr, len, PROT_READ | PROT_WRITE,
-				  MAP_ANONYMOUS | MAP_PRIVATE | MAP_FIXED);
+				  RMAP_KUNIT_MAP | MAP_FIXED);
 }
 
 /**
@@ -196,7 +202,7 @@ unsigned long rmap_kunit_mmap_far(struct kunit *test, unsigned long len)
 				  MAP_ANONYMOUS | MAP_PRIVATE);
 	return rmap_kunit_vm_mmap(test, NULL, ALIGN(room + PUD_SIZE, PUD_SIZE),
 				  len, PROT_READ | PROT_WRITE,
-				  MAP_ANONYMOUS | MAP_PRIVATE | MAP_FIXED);
+				  RMAP_KUNIT_MAP | MAP_FIXED);
 }
 EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_mmap_far);
 

@@ -1033,7 +1033,7 @@ static void write_protected_hole_is_refused(struct kunit *test)
 {
 	struct move *move = move_area(test, 1);
 
-	if (!UFFD_FEATURE_WP_UNPOPULATED)
+	if (UFFD_FEATURE_WP_UNPOPULATED == 0)
 		kunit_skip(test, "this kernel has no UFFD_FEATURE_WP_UNPOPULATED");
 	move_watch_source(test, move);
 	KUNIT_ASSERT_TRUE(test, is_pte_marker(rmap_kunit_entry(test, move->src).pte));
