@@ -770,6 +770,8 @@ ON_REQUEST: Dict[str, Callable[[Bench], Tally]] = {
     "suites-arm64": _suites("suites-arm64", "6.12", "arm64", "locked"),
     "suites-6.1-x86_64": _suites("suites-6.1-x86_64", "6.1", "x86_64", "locked"),
     "suites-6.1-x86_64-revalidate": _suites("suites-6.1-x86_64-revalidate", "6.1", "x86_64", "revalidate"),
+    "suites-6.1-um-batched": _suites("suites-6.1-um-batched", "6.1", "um", "batched"),
+    "suites-6.1-x86_64-batched": _suites("suites-6.1-x86_64-batched", "6.1", "x86_64", "batched"),
     "each-6.1": functools.partial(check_each, name="each-6.1", line="6.1"),
     "commits-6.1": functools.partial(check_commits, name="commits-6.1", line="6.1"),
     "warnings-6.1": functools.partial(check_warnings, name="warnings-6.1", line="6.1"),
