@@ -432,6 +432,22 @@ static inline bool rmap_kunit_moves_then_flushes(void)
 #endif
 }
 
+/* Who is told of flushes for secondary TLBs, and on which architectures. */
+#ifdef RMAP_KUNIT_HAS_SECONDARY_TLBS
+#define RMAP_KUNIT_SECONDARY_TLBS arch_invalidate_secondary_tlbs
+#else
+#define RMAP_KUNIT_SECONDARY_TLBS invalidate_range
+#endif
+
+static inline bool rmap_kunit_flushes_secondary_tlbs(void)
+{
+#ifdef RMAP_KUNIT_HAS_SECONDARY_TLBS
+	return IS_ENABLED(CONFIG_X86_64) || IS_ENABLED(CONFIG_ARM64);
+#else
+	return true;
+#endif
+}
+
 /* Nor is damon_add_region(). */
 static inline void rmap_kunit_damon_add_region(struct damon_region *region,
 					       struct damon_target *target)

@@ -3098,6 +3098,83 @@ static void source_of_a_run_is_invalidated(struct kunit *test)
 	rmap_kunit_put_folio(test, bracket->folio);
 }
 
+/* Its caller holds the page table locks. */
+static pte_t run_flush_pte(unsigned long addr)
+{
+	return ptep_get(pte_offset_kernel(pmd_off(current->mm, addr), addr));
+}
+
+/**
+ * struct secondary - What uses the page tables of the CPUs, with a TLB of its own
+ * @notifier: of the test's mm
+ * @move: the move
+ * @pages: how many pages of the source that TLB was to forget
+ * @mapped: how many of them were still there
+ * @early: how many had arrived at the destination
+ */
+struct secondary {
+	struct mmu_notifier notifier;
+	struct move *move;
+	unsigned long pages;
+	int mapped;
+	int early;
+};
+
+static void secondary_flush(struct mmu_notifier *notifier, struct mm_struct *mm,
+			    unsigned long start, unsigned long end)
+{
+	struct secondary *secondary = container_of(notifier, struct secondary,
+						   notifier);
+	struct move *move = secondary->move;
+	unsigned long addr;
+
+	start = max(start, move->src);
+	end = min(end, move->src + move->len);
+	for (addr = start; addr < end; addr += PAGE_SIZE) {
+		secondary->pages++;
+		secondary->mapped += !pte_none(run_flush_pte(addr));
+		secondary->early += !pte_none(run_flush_pte(addr - move->src +
+							    move->dst));
+	}
+}
+
+static const struct mmu_notifier_ops secondary_ops = {
+	.RMAP_KUNIT_SECONDARY_TLBS = secondary_flush,
+};
+
+static void secondary_unregister(void *data)
+{
+	struct secondary *secondary = data;
+
+	mmu_notifier_unregister(&secondary->notifier, secondary->notifier.mm);
+}
+
+/* A device that walks the page tables itself writes to no page that has moved. */
+static void secondary_tlbs_are_flushed_in_between(struct kunit *test)
+{
+	struct secondary *secondary;
+	struct move *move;
+
+	if (!rmap_kunit_flushes_secondary_tlbs())
+		kunit_skip(test, "this architecture has no secondary TLBs");
+	move = move_run(test, MOVE_RUN);
+	secondary = kunit_kzalloc(test, sizeof(*secondary), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, secondary);
+	secondary->notifier.ops = &secondary_ops;
+	secondary->move = move;
+	KUNIT_ASSERT_EQ(test, mmu_notifier_register(&secondary->notifier,
+						    current->mm), 0);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, secondary_unregister,
+							secondary), 0);
+	move_expect(test, move, 0, move->len);
+	kunit_release_action(test, secondary_unregister, secondary);
+	KUNIT_EXPECT_EQ(test, secondary->pages, MOVE_RUN);
+	KUNIT_EXPECT_EQ(test, secondary->mapped, 0);
+	if (!rmap_kunit_moves_then_flushes())
+		KUNIT_EXPECT_EQ(test, secondary->early, 0);
+	move_expect_run(test, move, MOVE_RUN);
+}
+
 /**
  * struct scribbler - A thread that writes to the source while it is moved
  * @addr: the pages
@@ -3245,12 +3322,6 @@ static void move_needs_runs(struct kunit *test)
 {
 	if (!rmap_kunit_moves_runs())
 		kunit_skip(test, "this kernel does not move pages in runs, flushed in between");
-}
-
-/* Its caller holds the page table locks. */
-static pte_t run_flush_pte(unsigned long addr)
-{
-	return ptep_get(pte_offset_kernel(pmd_off(current->mm, addr), addr));
 }
 
 static int run_flush_pre(struct kprobe *probe, struct pt_regs *regs)
@@ -3527,6 +3598,7 @@ static struct kunit_case userfaultfd_move_test_cases[] = {
 	KUNIT_CASE(marker_in_a_run_stops_it),
 	KUNIT_CASE(bits_are_those_of_each_page),
 	KUNIT_CASE(source_of_a_run_is_invalidated),
+	KUNIT_CASE(secondary_tlbs_are_flushed_in_between),
 	KUNIT_CASE(moved_pages_are_out_of_reach_of_other_cpus),
 	KUNIT_CASE(run_is_flushed_once_and_in_between),
 	KUNIT_CASE(run_ends_with_its_page_tables),
