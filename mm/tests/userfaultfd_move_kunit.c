@@ -2985,13 +2985,13 @@ static void run_goes_on_after_other_entries(struct kunit *test)
 	if (swap)
 		rmap_kunit_swapon(test);
 	move = move_run(test, MOVE_RUN);
-	/* The third a zero page, the fifth a hole, the seventh swapped out. */
+	/* The third a zero page, the fifth a hole, the next two swapped out. */
 	rmap_kunit_zap(test, move->src + 2 * PAGE_SIZE, PAGE_SIZE);
 	KUNIT_ASSERT_EQ(test, get_user(value, (u32 __user *)(move->src + 2 * PAGE_SIZE)), 0);
 	rmap_kunit_zap(test, move->src + 4 * PAGE_SIZE, PAGE_SIZE);
-	if (swap) {
-		rmap_kunit_page_out(test, move->src + 6 * PAGE_SIZE);
-		KUNIT_ASSERT_TRUE(test, rmap_kunit_is_swapped(test, move->src + 6 * PAGE_SIZE));
+	for (i = 5; swap && i < 7; i++) {
+		rmap_kunit_page_out(test, move->src + i * PAGE_SIZE);
+		KUNIT_ASSERT_TRUE(test, rmap_kunit_is_swapped(test, move->src + i * PAGE_SIZE));
 	}
 
 	move->req.mode = UFFDIO_MOVE_MODE_ALLOW_SRC_HOLES;
@@ -3003,12 +3003,17 @@ static void run_goes_on_after_other_entries(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, get_user(value, (u32 __user *)(move->dst + 2 * PAGE_SIZE)), 0);
 	KUNIT_EXPECT_EQ(test, value, 0);
 	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->dst + 4 * PAGE_SIZE));
-	KUNIT_EXPECT_EQ(test, rmap_kunit_is_swapped(test, move->dst + 6 * PAGE_SIZE), swap);
-	KUNIT_ASSERT_EQ(test, get_user(value, (u32 __user *)(move->dst + 6 * PAGE_SIZE)), 0);
-	KUNIT_EXPECT_EQ(test, value, 7);
+	for (i = 5; i < 7; i++) {
+		unsigned long dst = move->dst + i * PAGE_SIZE;
+
+		KUNIT_EXPECT_EQ(test, rmap_kunit_is_swapped(test, dst), swap);
+		KUNIT_ASSERT_FALSE(test, rmap_kunit_is_hole(test, dst));
+		KUNIT_ASSERT_EQ(test, get_user(value, (u32 __user *)dst), 0);
+		KUNIT_EXPECT_EQ(test, value, i + 1);
+	}
 	lru_add_drain_all();
 	for (i = 0; i < MOVE_RUN; i++)
-		if (i != 2 && i != 4 && i != 6)
+		if (i != 2 && (i < 4 || i > 6))
 			move_expect_page(test, move, i, move->dst);
 }
 
