@@ -442,7 +442,8 @@ static inline bool rmap_kunit_moves_then_flushes(void)
 static inline bool rmap_kunit_flushes_secondary_tlbs(void)
 {
 #ifdef RMAP_KUNIT_HAS_SECONDARY_TLBS
-	return IS_ENABLED(CONFIG_X86_64) || IS_ENABLED(CONFIG_ARM64);
+	return !IS_ENABLED(CONFIG_UML) &&
+	       (IS_ENABLED(CONFIG_X86_64) || IS_ENABLED(CONFIG_ARM64));
 #else
 	return true;
 #endif

@@ -795,7 +795,8 @@ CHECKS = {**USUAL, **ON_REQUEST}
 MINUTES: Dict[str, int] = {
     "unit": 3, "types": 1, "style": 1, "apply": 2, "check": 5, "export": 4, "suites-um": 5, "suites-um-stock": 1,
     "suites-x86_64": 10, "suites-6.1-um": 4, "suites-6.1-um-revalidate": 1, "mutants": 30,
-    "each": 4, "commits": 6, "warnings": 10, "suites-um-batched": 1, "suites-x86_64-batched": 3, "mutants-batched": 8,
+    "each": 4, "commits": 6, "warnings": 10, "suites-um-batched": 1, "suites-x86_64-batched": 3, "suites-6.1-um-batched": 1,
+    "suites-6.1-x86_64-batched": 3, "mutants-batched": 8,
     "warnings-arm64": 10, "suites-arm64": 8, "suites-6.1-x86_64": 8, "suites-6.1-x86_64-revalidate": 3, "each-6.1": 6,
     "commits-6.1": 6, "warnings-6.1": 12, "warnings-6.1-arm64": 12, "suites-6.1-arm64": 8, "mutants-6.1": 25,
     "modules-x86_64": 10, "selftests": 12, "selftests-6.1": 12, "configurations": 40, "configurations-6.1": 40,
