@@ -23,6 +23,7 @@
 #include <linux/sched/cputime.h>
 #include <linux/sched/signal.h>
 #include <linux/shmem_fs.h>
+#include <linux/sizes.h>
 #include <linux/swap.h>
 #include <linux/swapops.h>
 #include <linux/uaccess.h>
@@ -2835,11 +2836,13 @@ static void move_expect_next(struct kunit *test, struct move *move,
 /* Page tables that end at different places in source and destination. */
 static void pages_move_across_the_ends_of_page_tables(struct kunit *test)
 {
-	unsigned long len = 3 * PMD_SIZE, offset;
-	unsigned long src = rmap_kunit_mmap_far(test, 2 * len);
-	unsigned long dst = rmap_kunit_mmap_far(test, 2 * len);
+	unsigned long len = 3 * PMD_SIZE, offset, src, dst;
 	struct move *move;
 
+	if (len / PAGE_SIZE > totalram_pages() / 4)
+		kunit_skip(test, "needs %lu MiB of memory", 4 * len / SZ_1M);
+	src = rmap_kunit_mmap_far(test, 2 * len);
+	dst = rmap_kunit_mmap_far(test, 2 * len);
 	move_no_thps(test, src, 2 * len);
 	move_no_thps(test, dst, 2 * len);
 	src += PMD_SIZE - 100 * PAGE_SIZE;
