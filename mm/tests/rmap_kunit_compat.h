@@ -467,8 +467,19 @@ static inline struct damos *rmap_kunit_damon_new_scheme(enum damos_action action
 	struct damos_access_pattern pattern = {};
 	struct damos_watermarks wmarks = {};
 	struct damos_quota quota = {};
+	struct damos *scheme;
 
-	return damon_new_scheme(&pattern, action, 0, &quota, &wmarks, NUMA_NO_NODE);
+	scheme = damon_new_scheme(&pattern, action, 0, &quota, &wmarks, NUMA_NO_NODE);
+	if (!scheme)
+		return NULL;
+	/* DAMON's core sets these before it calls the operations. */
+#ifdef RMAP_KUNIT_HAS_CORE_FILTERS_ALLOWED
+	scheme->core_filters_allowed = false;
+#endif
+#ifdef RMAP_KUNIT_HAS_OPS_FILTERS_DEFAULT_REJECT
+	scheme->ops_filters_default_reject = false;
+#endif
+	return scheme;
 }
 
 /* A filter that leaves out what is young; later ones can also let through. */
