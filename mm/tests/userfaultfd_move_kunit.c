@@ -3281,8 +3281,8 @@ static void move_under_a_scribbler(struct kunit *test, unsigned long nr)
 	KUNIT_ASSERT_TRUE(test, rmap_kunit_thread_wait(scribbler->thread));
 	KUNIT_EXPECT_EQ(test, move->ret, 0);
 	KUNIT_ASSERT_EQ(test, i, nr);
-	/* One may have moved between a look at it and the write. */
-	KUNIT_EXPECT_GE(test, scribbler->gone, nr - 1);
+	/* Some may have moved between a look at them and the write. */
+	KUNIT_EXPECT_GE(test, scribbler->gone, nr / 2);
 	for (i = 0; i < nr; i++) {
 		changed += rmap_kunit_read(test, move->dst + i * PAGE_SIZE) != seen[i];
 		KUNIT_EXPECT_GT(test, seen[i], 0);

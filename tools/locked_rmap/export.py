@@ -60,7 +60,7 @@ class Step(NamedTuple):
 def parts(makefile: str) -> List[Part]:
     """The exports and the suites, in the order of the Makefile of mm/tests."""
     return [Part(name, option) for option, name in
-            re.findall(r"^obj-\$\((CONFIG_\w+)\) *\+= *(\w+_kunit|\w+_kunit_exports)\.o$", makefile, re.M)]
+            re.findall(r"^obj-\$\((CONFIG_\w+)\) *\+= *(\w+_kunit|rmap_exports)\.o$", makefile, re.M)]
 
 
 def _without(contents: worktree.Contents, later: List[Part]) -> worktree.Contents:

@@ -58,13 +58,13 @@ config EXPORTS
 MAKEFILE = """# SPDX-License-Identifier: GPL-2.0-only
 
 obj-$(CONFIG_HELPERS) += rmap_kunit_helpers.o
-obj-$(CONFIG_EXPORTS) += rmap_kunit_exports.o
+obj-$(CONFIG_EXPORTS) += rmap_exports.o
 obj-$(CONFIG_ONE_KUNIT_TEST) += one_kunit.o
 obj-$(CONFIG_TWO_KUNIT_TEST) += two_kunit.o
 
 # Looked up.
 ifdef CONFIG_EXPORTS
-CFLAGS_rmap_kunit_exports.o += -DEXPORTED
+CFLAGS_rmap_exports.o += -DEXPORTED
 endif
 """
 OPTIONS = "CONFIG_KUNIT=y\nCONFIG_ONE_KUNIT_TEST=y\nCONFIG_TWO_KUNIT_TEST=y\nCONFIG_MORE=y\n"
@@ -82,7 +82,7 @@ class ExportCase(Case):
         tests = self.repo / worktree.TESTS
         (tests / "x_kunit.c").unlink()
         for name, text in (("Kconfig", KCONFIG), ("Makefile", MAKEFILE), ("rmap_kunit_helpers.c", "int h;\n"),
-                           ("rmap_kunit_exports.c", "int e;\n"), ("one_kunit.c", "int one;\n"), ("two_kunit.c", "int two;\n")):
+                           ("rmap_exports.c", "int e;\n"), ("one_kunit.c", "int one;\n"), ("two_kunit.c", "int two;\n")):
             write(tests / name, text)
         write(self.repo / ".kunitconfig", OPTIONS)
         for name in ("helpers", "exports", "one", "two"):
@@ -173,9 +173,9 @@ class BranchTest(ExportCase):
     def test_exports_come_alone_with_what_looks_them_up(self) -> None:
         self.branch()
         self.assertEqual(self.git("diff", "--name-only", "new~3", "new~2").split(),
-                         ["mm/tests/Kconfig", "mm/tests/Makefile", "mm/tests/rmap_kunit_exports.c"])
+                         ["MAINTAINERS", "mm/tests/Kconfig", "mm/tests/Makefile", "mm/tests/rmap_exports.c"])
         self.assertNotIn("EXPORTS", self.show("mm/tests/Makefile", "new~3"))
-        self.assertIn("CFLAGS_rmap_kunit_exports.o", self.show("mm/tests/Makefile", "new~2"))
+        self.assertIn("CFLAGS_rmap_exports.o", self.show("mm/tests/Makefile", "new~2"))
         self.assertNotIn("config EXPORTS", self.show("mm/tests/Kconfig", "new~3"))
 
     def test_files_end_as_a_run_has_them(self) -> None:

@@ -170,10 +170,10 @@ class ConfigTest(Case):
 
 
 class ExportsTest(Case):
-    """rmap_kunit_exports.c and the Makefile that reads it."""
+    """rmap_exports.c and the Makefile that reads it."""
 
     def test_the_makefile_reads_every_export(self) -> None:
-        text = (REPO / "mm/tests/rmap_kunit_exports.c").read_text(encoding="utf-8")
+        text = (REPO / "mm/tests/rmap_exports.c").read_text(encoding="utf-8")
         lines = re.findall(r"^RMAP_KUNIT_EXPORT\((\w+)\);$", text, re.M)
         self.assertEqual(len(re.findall(r"^\s*RMAP_KUNIT_EXPORT\(", text, re.M)), len(lines))
         self.assertEqual(len(set(lines)), len(lines))
