@@ -790,8 +790,8 @@ ON_REQUEST: Dict[str, Callable[[Bench], Tally]] = {
 
 CHECKS = {**USUAL, **ON_REQUEST}
 
-#: Minutes that each takes on two CPUs where its kernels are still to be built, the
-#: longest measured; what shares a build with one before it has that already.
+#: About how many minutes each takes on two CPUs that do nothing else, with its kernels
+#: still to be built; what shares a build with one before it has that already.
 MINUTES: Dict[str, int] = {
     "unit": 3, "types": 1, "style": 1, "apply": 2, "check": 5, "export": 4, "suites-um": 5, "suites-um-stock": 1,
     "suites-x86_64": 10, "suites-6.1-um": 4, "suites-6.1-um-revalidate": 1, "mutants": 30,
