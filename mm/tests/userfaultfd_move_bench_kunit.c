@@ -975,52 +975,44 @@ static void reclaim_passes(struct kunit *test)
 #endif
 
 /*
- * Threads that move distinct pages of one VMA. What they do to the anon_vma's rwsem
- * is in /proc/lock_stat.
+ * Threads that move distinct pages of one VMA
  */
 
-#ifdef CONFIG_LOCK_STAT
-
-#define CONTENTION_PAGES	2048
-#define CONTENTION_THPS		64
-#define CONTENTION_THREADS	8
-#define CONTENTION_TEXT		SZ_1M
-#define CONTENTION_LOCK		"&anon_vma->rwsem"
+#define MOVERS			8
+#define MOVERS_PAGES		2048
 
 /**
  * struct mover - A thread that moves pages
- * @contention: the threads that it is one of
+ * @movers: the threads that it is one of
+ * @thread: the thread
  * @bench: what it moves
  * @ret: what came of that
+ * @begun: when it began, in ns
+ * @ended: when it was done
  * @longest: the call that took longest, in ns
  */
 struct mover {
-	struct contention *contention;
+	struct movers *movers;
+	struct rmap_kunit_thread *thread;
 	struct bench bench;
 	long ret;
+	u64 begun;
+	u64 ended;
 	u64 longest;
 };
 
 /**
- * struct contention - Threads, and the statistics of a lock
+ * struct movers - Threads that move pages
  * @nr: the number of threads
  * @ready: how many of them are
+ * @args: user address of a page for each
  * @movers: the threads
- * @text: what was read
- * @buffer: user address of a buffer to read into
- * @acquisitions: how often anon_vma rwsems were taken for writing
- * @contentions: how often one had to be waited for, for reading too
- * @wait: for how long in all, in ns
  */
-struct contention {
+struct movers {
 	int nr;
 	atomic_t ready;
-	struct mover movers[CONTENTION_THREADS];
-	char *text;
-	unsigned long buffer;
-	u64 acquisitions;
-	u64 contentions;
-	u64 wait;
+	unsigned long args;
+	struct mover movers[MOVERS];
 };
 
 static void mover_run(void *data)
@@ -1030,17 +1022,143 @@ static void mover_run(void *data)
 	struct bench *bench = &mover->bench;
 	unsigned long offset;
 
-	atomic_inc(&mover->contention->ready);
-	while (atomic_read(&mover->contention->ready) < mover->contention->nr &&
+	atomic_inc(&mover->movers->ready);
+	while (atomic_read(&mover->movers->ready) < mover->movers->nr &&
 	       time_before(jiffies, end))
 		cond_resched();
+	mover->begun = ktime_get_ns();
+	mover->ended = mover->begun;
 	for (offset = 0; offset < bench->len; offset += bench->step) {
-		u64 ns = ktime_get_ns();
+		u64 ns = mover->ended;
 
 		mover->ret |= bench_move_call(bench, offset);
-		mover->longest = max(mover->longest, ktime_get_ns() - ns);
+		mover->ended = ktime_get_ns();
+		mover->longest = max(mover->longest, mover->ended - ns);
 	}
 }
+
+static struct movers *movers_alloc(struct kunit *test)
+{
+	struct movers *movers = kunit_kzalloc(test, sizeof(*movers), GFP_KERNEL);
+	int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, movers);
+	movers->args = rmap_kunit_mmap(test, MOVERS);
+	for (i = 0; i < MOVERS; i++)
+		rmap_kunit_write(test, movers->args + i * PAGE_SIZE, 0);
+	return movers;
+}
+
+/* Divide an area among @nr threads. */
+static void movers_create(struct kunit *test, struct movers *movers,
+			  const struct bench *bench, int nr)
+{
+	int i;
+
+	movers->nr = nr;
+	atomic_set(&movers->ready, 0);
+	for (i = 0; i < nr; i++) {
+		struct mover *mover = &movers->movers[i];
+
+		*mover = (struct mover) { .movers = movers, .bench = *bench };
+		mover->bench.len = bench->len / nr;
+		mover->bench.src += i * mover->bench.len;
+		mover->bench.dst += i * mover->bench.len;
+		mover->bench.arg = movers->args + i * PAGE_SIZE;
+		mover->thread = rmap_kunit_thread_create(test, mover_run, mover);
+	}
+}
+
+static void movers_start(struct movers *movers)
+{
+	int i;
+
+	for (i = 0; i < movers->nr; i++)
+		rmap_kunit_thread_start(movers->movers[i].thread);
+}
+
+static void movers_wait(struct kunit *test, struct movers *movers)
+{
+	int i;
+
+	for (i = 0; i < movers->nr; i++) {
+		KUNIT_EXPECT_TRUE(test,
+				  rmap_kunit_thread_wait(movers->movers[i].thread));
+		KUNIT_EXPECT_EQ(test, movers->movers[i].ret, 0);
+	}
+}
+
+/* How long all of them took together, in ns. */
+static u64 movers_time(struct movers *movers)
+{
+	u64 begun = U64_MAX, ended = 0;
+	int i;
+
+	for (i = 0; i < movers->nr; i++) {
+		begun = min(begun, movers->movers[i].begun);
+		ended = max(ended, movers->movers[i].ended);
+	}
+	return ended - begun;
+}
+
+/* Nothing but a lock keeps twice as many threads from moving twice as many pages. */
+static void throughput_of_threads(struct kunit *test)
+{
+	struct movers *movers;
+	struct bench *bench;
+	char name[40];
+	int nr, i;
+
+	bench_needs_plain_locks(test);
+	if (num_online_cpus() < 2)
+		kunit_skip(test, "needs two CPUs");
+	bench = bench_alloc(test, MOVERS_PAGES);
+	bench->step = bench->page;
+	bench_move_ready(test, bench);
+	bench_move_register(test, bench);
+	movers = movers_alloc(test);
+	for (nr = 1; nr <= min_t(int, MOVERS, num_online_cpus()); nr *= 2) {
+		for (i = -BENCH_WARM_UP; i < BENCH_ROUNDS; i++) {
+			bench_turn(test, bench);
+			movers_create(test, movers, bench, nr);
+			movers_start(movers);
+			movers_wait(test, movers);
+			if (i >= 0)
+				bench->ns[i] = movers_time(movers);
+		}
+		bench_expect_pages(test, bench, bench->dst, bench->src);
+		snprintf(name, sizeof(name), "throughput.%d", nr);
+		bench_figure(test, name,
+			     div64_u64((u64)MOVERS_PAGES * NSEC_PER_MSEC,
+				       bench_median(bench, 1)), "pages/ms");
+	}
+}
+
+/*
+ * What such threads do to the anon_vma's rwsem is in /proc/lock_stat.
+ */
+
+#ifdef CONFIG_LOCK_STAT
+
+#define CONTENTION_THPS		64
+#define CONTENTION_TEXT		SZ_1M
+#define CONTENTION_LOCK		"&anon_vma->rwsem"
+
+/**
+ * struct contention - The statistics of a lock
+ * @text: what was read
+ * @buffer: user address of a buffer to read into
+ * @acquisitions: how often anon_vma rwsems were taken for writing
+ * @contentions: how often one had to be waited for, for reading too
+ * @wait: for how long in all, in ns
+ */
+struct contention {
+	char *text;
+	unsigned long buffer;
+	u64 acquisitions;
+	u64 contentions;
+	u64 wait;
+};
 
 static void bench_walker_run(void *data)
 {
@@ -1140,24 +1258,13 @@ static void contention_figure(struct kunit *test, const char *what, int nr,
 static void contention_run(struct kunit *test, struct bench *bench,
 			   struct bench_walker *walker, const char *what, int nr)
 {
-	struct rmap_kunit_thread *threads[CONTENTION_THREADS], *beside = NULL;
 	struct contention *contention = contention_alloc(test, bench);
+	struct movers *movers = movers_alloc(test);
+	struct rmap_kunit_thread *beside = NULL;
 	u64 longest = 0;
 	int i;
 
-	contention->nr = nr;
-	for (i = 0; i < nr; i++) {
-		struct mover *mover = &contention->movers[i];
-
-		mover->contention = contention;
-		mover->bench = *bench;
-		mover->bench.len = bench->len / nr;
-		mover->bench.src += i * mover->bench.len;
-		mover->bench.dst += i * mover->bench.len;
-		mover->bench.arg = rmap_kunit_mmap(test, 1);
-		rmap_kunit_write(test, mover->bench.arg, 0);
-		threads[i] = rmap_kunit_thread_create(test, mover_run, mover);
-	}
+	movers_create(test, movers, bench, nr);
 	if (walker) {
 		walker->stop = false;
 		walker->looks = 0;
@@ -1167,10 +1274,8 @@ static void contention_run(struct kunit *test, struct bench *bench,
 	contention_reset(test, contention);
 	if (beside)
 		rmap_kunit_thread_start(beside);
-	for (i = 0; i < nr; i++)
-		rmap_kunit_thread_start(threads[i]);
-	for (i = 0; i < nr; i++)
-		KUNIT_EXPECT_TRUE(test, rmap_kunit_thread_wait(threads[i]));
+	movers_start(movers);
+	movers_wait(test, movers);
 	if (beside) {
 		WRITE_ONCE(walker->stop, true);
 		KUNIT_EXPECT_TRUE(test, rmap_kunit_thread_wait(beside));
@@ -1178,10 +1283,8 @@ static void contention_run(struct kunit *test, struct bench *bench,
 	}
 	contention_read(test, contention);
 
-	for (i = 0; i < nr; i++) {
-		KUNIT_ASSERT_EQ(test, contention->movers[i].ret, 0);
-		longest = max(longest, contention->movers[i].longest);
-	}
+	for (i = 0; i < nr; i++)
+		longest = max(longest, movers->movers[i].longest);
 	bench_expect_pages(test, bench, bench->dst, bench->src);
 	contention_figure(test, what, nr, "acquisitions", contention->acquisitions, "count");
 	contention_figure(test, what, nr, "contentions", contention->contentions, "count");
@@ -1201,7 +1304,7 @@ static void contention_test(struct kunit *test, bool thps, const char *what,
 	if (num_online_cpus() < 2)
 		kunit_skip(test, "needs two CPUs");
 	bench = thps ? bench_alloc_thps(test, CONTENTION_THPS) :
-		       bench_alloc(test, CONTENTION_PAGES);
+		       bench_alloc(test, MOVERS_PAGES);
 	bench->step = bench->page;
 	bench_move_ready(test, bench);
 	if (thps)
@@ -1212,7 +1315,7 @@ static void contention_test(struct kunit *test, bool thps, const char *what,
 		look_by(test, walker);
 	}
 	bench_move_register(test, bench);
-	for (nr = 2; nr <= CONTENTION_THREADS; nr *= 2) {
+	for (nr = 2; nr <= MOVERS; nr *= 2) {
 		bench_turn(test, bench);
 		contention_run(test, bench, walker, what, nr);
 	}
@@ -1277,6 +1380,7 @@ static struct kunit_case userfaultfd_move_bench_test_cases[] = {
 	KUNIT_CASE(damon_young_walks),
 	KUNIT_CASE(damon_mkold_walks),
 	KUNIT_CASE(reclaim_passes),
+	KUNIT_CASE(throughput_of_threads),
 	KUNIT_CASE(contention_alone),
 	KUNIT_CASE(contention_beside_page_idle),
 	KUNIT_CASE(contention_beside_damon),

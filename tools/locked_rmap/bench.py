@@ -2,7 +2,8 @@
 """The verb `bench`: what a move costs, in instructions, and who waits for whom.
 
 QEMU counts instructions, so the figures of a guest do not depend on the machine that
-it runs on.  Who waits for whom is seen in a guest with two CPUs and CONFIG_LOCK_STAT.
+it runs on.  Who waits for whom is seen in a guest with two CPUs and CONFIG_LOCK_STAT, and
+how many pages threads move together in one with as many as the machine has.
 """
 
 import json
@@ -13,7 +14,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 from . import chart, collector, figures, files, kunit, packages, profile, run, source
 from .console import Console
 from .errors import HOLDS, Stop
-from .figures import CONTENTION, Bound, Run, Stage, Stages
+from .figures import CONTENTION, THROUGHPUT, Bound, Run, Stage, Stages
 from .report import LOCKED, Verdict, some
 from .series import STOCK
 
@@ -21,6 +22,9 @@ ARCH = "x86_64"
 SUITE = "userfaultfd_move_bench"
 #: One CPU, which takes a nanosecond of its clock for each instruction, and none to sleep.
 COUNTED = "-smp 1 -icount shift=0,sleep=off"
+#: The test that says how many pages threads move together, and the most that it has.
+PARALLEL = f"{SUITE}.throughput_of_threads"
+THREADS = 8
 #: How often the guest that counts is run.
 RUNS = 2
 #: Seconds that a guest may take.
@@ -58,10 +62,10 @@ def configs(repo: Path) -> List[kunit.Config]:
     return [base._replace(instead=tuple(fragments[:1]), qemu_args=COUNTED), base._replace(instead=tuple(fragments))]
 
 
-def one(site: run.Site, config: kunit.Config, build: Path, what: str, limit: int, results: Path) -> Run:
-    """Run a guest once, its files go to @results."""
+def one(site: run.Site, config: kunit.Config, build: Path, what: str, limit: int, results: Path, glob: str = "") -> Run:
+    """Run a guest once, with the tests that @glob names; its files go to @results."""
     results.mkdir(parents=True, exist_ok=True)
-    outcome = kunit.run(site.work, build, config, LOCKED, "", limit, what, results, site.console)
+    outcome = kunit.run(site.work, build, config, LOCKED, glob, limit, what, results, site.console)
     return Run(outcome, figures.read((results / "kernel.log").read_text(encoding="utf-8", errors="replace")))
 
 
@@ -103,6 +107,12 @@ def measure(site: run.Site, request: Request, results: run.Place, found: Dict[st
             build = run.build_stage(site, counted, stage.name, stage.patches, place)
             found[stage.name] = Stage([one(site, counted, build, f"{name}, {number} of {RUNS}", limit,
                                            place / f"run-{number}") for number in range(1, RUNS + 1)])
+            if request.contention:
+                # QEMU runs each CPU of the guest on one of the machine's.
+                cpus = max(2, min(THREADS, os.cpu_count() or 2))
+                found[stage.name] = found[stage.name]._replace(
+                    parallel=one(site, counted._replace(qemu_args=f"-smp {cpus}"), build, f"{name}, {cpus} CPUs", limit,
+                                 place / "throughput", PARALLEL))
             if request.profile:
                 found[stage.name] = found[stage.name]._replace(
                     profiles=profiled(site, counted, build, f"{name}, by function", limit, place / "profile"))
@@ -182,9 +192,12 @@ def tell(console: Console, found: Stages, held: Sequence[Bound], verdict: Verdic
 def print_tables(console: Console, found: Stages) -> None:
     """What was counted, then the contention; below either, why something is missing."""
     every = figures.names(found)
-    rows = [name for name in every if not name.startswith(CONTENTION)]
+    rows = [name for name in every if not name.startswith((CONTENTION, THROUGHPUT))]
     if rows:
         print_counted(console, found, rows)
+    rows = [name for name in every if name.startswith(THROUGHPUT)]
+    if rows:
+        print_throughput(console, found, rows)
     rows = [name for name in every if name.startswith(CONTENTION)]
     if rows:
         print_contention(console, found, rows)
@@ -209,6 +222,18 @@ def print_counted(console: Console, found: Stages, names: Sequence[str]) -> None
                 notes[f"* {rows[-1][0]} on {stage}: the runs differ by more than {figures.TOLERANCE} %: "
                       + ", ".join(map(str, kernel.values(name)))] = None
     _grid(console, rows, 2, [*notes, *_why_not(found, names)])
+
+
+def print_throughput(console: Console, found: Stages, names: Sequence[str]) -> None:
+    """One row for each number of threads, for each stage a column of what they move, and of how that compares to one thread."""
+    rows = [["as many CPUs as the machine has, pages a ms", *(word for stage in found for word in (f"{stage}:", ""))]]
+    for name in names:
+        rows.append([figures.describe(name)])
+        for kernel in found.values():
+            value, single = kernel.value(name), kernel.value(f"{THROUGHPUT}1")
+            rows[-1] += ["-" if value is None else str(value), f"{value / single:.0%}" if value and single else "-"]
+    _grid(console, rows, 1, ["times of a machine that may have had more to do: compare them within a column, if at all",
+                             *_why_not(found, names)])
 
 
 def print_contention(console: Console, found: Stages, names: Sequence[str]) -> None:
@@ -306,10 +331,11 @@ def summary(site: run.Site, found: Stages, held: Sequence[Bound], verdict: Optio
     """The value of bench.json."""
     every = figures.names(found)
 
-    def shown(kernel: Stage, contention: bool) -> Dict[str, Any]:
+    def shown(kernel: Stage, prefix: str) -> Dict[str, Any]:
         return {name: {"value": kernel.value(name), "unit": figures.unit(found, name), "runs": kernel.values(name),
                        "repeats": kernel.repeats(name)}
-                for name in every if name.startswith(CONTENTION) == contention and kernel.values(name)}
+                for name in every if kernel.values(name) and
+                prefix == next((each for each in (CONTENTION, THROUGHPUT) if name.startswith(each)), "")}
 
     def guest(one_run: Run) -> Dict[str, Any]:
         outcome = one_run.outcome
@@ -328,15 +354,15 @@ def summary(site: run.Site, found: Stages, held: Sequence[Bound], verdict: Optio
                     "limit": bound.limit, "holds": bound.holds, "why": bound.why} for bound in held],
         "stages": {
             stage: {
-                "figures": shown(kernel, False),
-                "contention": shown(kernel, True),
+                "figures": shown(kernel, ""),
+                "throughput": shown(kernel, THROUGHPUT),
+                "contention": shown(kernel, CONTENTION),
                 "collector": None if kernel.compacted is None else
                              {"figures": kernel.compacted.figures, "wrong": kernel.compacted.wrong,
                               "skipped": kernel.compacted.skipped, "seconds": round(kernel.compacted.seconds, 1)},
                 "profiles": {calls: {name: round(value, 3) for name, value in sorted(by.items(), key=lambda pair: -pair[1])}
                              for calls, by in kernel.profiles.items()},
-                "guests": [guest(each) for each in (*kernel.counted,
-                                                    *([kernel.contended] if kernel.contended else []))],
+                "guests": [guest(each) for each in (*kernel.counted, kernel.parallel, kernel.contended) if each],
             } for stage, kernel in found.items()
         },
     }

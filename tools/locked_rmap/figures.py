@@ -24,6 +24,7 @@ CONTENDED = tuple(f"{what}{pages}.{threads}" for what in ("alone", "page-idle", 
 COUNTED = ("acquisitions", "contentions")
 WALKS = ("walk.referenced", "walk.page-idle", "walk.damon-young", "walk.damon-mkold")
 CONTENTION = "contention."
+THROUGHPUT = "throughput."
 #: What the reason begins with where a test was skipped.
 SKIPPED = "skipped: "
 
@@ -44,7 +45,7 @@ _WORDS = {
     "reclaim.unlocked-calls": "reclaim: calls for a folio that is not locked",
     "reclaim.trylock-failed": "reclaim: folios that somebody else has locked",
 }
-_FIGURE = re.compile(r" *# (\S+): figure ([a-z0-9.-]+) (\d+) (ns/page|ns/folio|ns/call|ns|count)$")
+_FIGURE = re.compile(r" *# (\S+): figure ([a-z0-9.-]+) (\d+) (ns/page|ns/folio|ns/call|ns|count|pages/ms)$")
 
 
 class Figure(NamedTuple):
@@ -63,8 +64,9 @@ class Run(NamedTuple):
 
 
 class Stage(NamedTuple):
-    """The guests of one kernel: those that count instructions, and the one with two CPUs, if there was one.
+    """The guests of one kernel: those that count instructions, and the one with lock statistics, if there was one.
 
+    @parallel: the guest that shows how many pages threads move together.
     @profiles: for each number of pages a call, instructions a page by function, if that was asked for.
     @compacted: what the program came to that compacts a heap, if it was run.
     """
@@ -73,6 +75,7 @@ class Stage(NamedTuple):
     contended: Optional[Run] = None
     profiles: Dict[str, profile.Profile] = {}
     compacted: Optional[collector.Outcome] = None
+    parallel: Optional[Run] = None
 
     def value(self, name: str) -> Optional[int]:
         """The figure @name: the lowest of all runs, since what disturbs one only adds; None if one lacks it."""
@@ -87,6 +90,8 @@ class Stage(NamedTuple):
         """The guests that are to report the figure @name."""
         if name.startswith(CONTENTION):
             return [self.contended] if self.contended is not None else []
+        if name.startswith(THROUGHPUT):
+            return [self.parallel] if self.parallel is not None else []
         return self.counted
 
     def repeats(self, name: str) -> bool:
@@ -138,9 +143,10 @@ def names(stages: Stages) -> List[str]:
     found: Dict[str, None] = {}
     for stage in stages.values():
         for run in stage.counted:
-            found.update(dict.fromkeys(name for name in run.figures if not name.startswith(CONTENTION)))
-        if stage.contended is not None:
-            found.update(dict.fromkeys(name for name in stage.contended.figures if name.startswith(CONTENTION)))
+            found.update(dict.fromkeys(name for name in run.figures if not name.startswith((CONTENTION, THROUGHPUT))))
+        for other, prefix in ((stage.parallel, THROUGHPUT), (stage.contended, CONTENTION)):
+            if other is not None:
+                found.update(dict.fromkeys(name for name in other.figures if name.startswith(prefix)))
     known = list(_WORDS)
 
     def place(name: str) -> int:
@@ -171,6 +177,8 @@ def describe(name: str) -> str:
         kinds = {"wait": "time in wait for the lock", "longest": "longest call"}
         return f"{threads} threads move {pages}{beside}: {kinds.get(kind, kind)}"
     match = re.fullmatch(r"(.*)\.(\d+)", name)
+    if match and name.startswith(THROUGHPUT):
+        return f"{match.group(2)} thread{'' if match.group(2) == '1' else 's'}"
     if match and match.group(1) in _WORDS:
         return f"{_WORDS[match.group(1)]}, {calls_words(match.group(2))}"
     return stem_words(name)
@@ -223,6 +231,8 @@ def shortcomings(stages: Stages, held: Sequence[Bound]) -> List[str]:
     wrong: List[str] = []
     for stage, kernel in stages.items():
         guests = [(f"{stage}, run {number}", run) for number, run in enumerate(kernel.counted, 1)]
+        if kernel.parallel is not None:
+            guests.append((f"{stage}, throughput", kernel.parallel))
         if kernel.contended is not None:
             guests.append((f"{stage}, contention", kernel.contended))
         for where, run in guests:

@@ -153,6 +153,17 @@ class StageTest(unittest.TestCase):
         self.assertEqual(figures.names({"stock": both}), ["move.1", "contention.alone.2.wait"])
         self.assertEqual(figures.names({"stock": both._replace(contended=None)}), ["move.1"])
 
+    def test_throughput_is_another_guests(self) -> None:
+        told = {"move.1": figure(1), "throughput.2": figure(300, "pages/ms")}
+        stage = Stage([Run(outcome(), told)])
+        self.assertEqual(figures.names({"stock": stage}), ["move.1"])
+        stage = stage._replace(parallel=Run(outcome(), told))
+        self.assertEqual(figures.names({"stock": stage}), ["move.1", "throughput.2"])
+        self.assertEqual(stage.values("throughput.2"), [300])
+        self.assertEqual(figures.unit({"stock": stage}, "throughput.2"), "pages/ms")
+        died = {"stock": stage._replace(parallel=Run(outcome(died="the guest died"), {}))}
+        self.assertEqual(figures.shortcomings(died, []), ["stock, throughput: the guest died"])
+
 
 class WordsTest(unittest.TestCase):
     """How figures are called."""
@@ -162,6 +173,7 @@ class WordsTest(unittest.TestCase):
                 ("move.1", "UFFDIO_MOVE, 1 page a call"), ("copy.512", "UFFDIO_COPY and MADV_DONTNEED, 512 pages a call"),
                 ("move.thp", "UFFDIO_MOVE, a huge page whole"), ("walk.referenced", "folio_referenced()"),
                 ("contention.alone.2.acquisitions", "2 threads move pages: acquisitions"),
+                ("throughput.1", "1 thread"), ("throughput.4", "4 threads"),
                 ("contention.page-idle.8.wait", "8 threads move pages, beside page_idle: time in wait for the lock"),
                 ("contention.damon.thp.4.longest", "4 threads move huge pages, beside DAMON: longest call"),
                 ("brand-new.3", "brand-new.3")):
@@ -581,11 +593,17 @@ class CommandTest(Case):
         for stage, wait, longest in (("stock", 12345678, 160000), ("locked", 0, 49999)):
             told = self.guests[f"x86_64-contention-{stage}"][0]
             told.update({"contention.alone.thp.2.wait": [wait, "ns"], "contention.alone.thp.2.longest": [longest, "ns"]})
+            # The guest after those that count.
+            one, two = (400, 404) if stage == "stock" else (420, 819)
+            self.guests[f"x86_64-bench-{stage}"] += [self.guests[f"x86_64-bench-{stage}"][0], {
+                "throughput.1": [one, "pages/ms"], "throughput.2": [two, "pages/ms"]}]
         answer = self.bench("--no-collector")
         self.assertEqual(answer.returncode, 0, answer.stdout + answer.stderr)
         for row in ("one CPU, instructions counted unit stock locked",
                     "UFFDIO_MOVE, 1 page a call instructions/page 1919 1703",
                     "folio_referenced() instructions/folio 1000 1000",
+                    "as many CPUs as the machine has, pages a ms stock: locked:",
+                    "1 thread 400 100% 420 100%", "2 threads 404 101% 819 195%",
                     "two CPUs, the anon_vma's lock stock: locked:",
                     "locks waits waited longest locks waits waited longest",
                     "2 threads move huge pages 4096 4096 12.3 0.2 0 0 0 <0.1",
@@ -603,13 +621,18 @@ class CommandTest(Case):
         self.assertEqual(value["stages"]["locked"]["figures"]["move.1"],
                          {"value": 1703, "unit": "instructions/page", "runs": [1703, 1703], "repeats": True})
         self.assertEqual(value["stages"]["stock"]["contention"]["contention.alone.2.contentions"]["value"], 4096)
-        self.assertEqual(len(value["stages"]["stock"]["guests"]), 3)
+        self.assertEqual(value["stages"]["stock"]["throughput"]["throughput.2"]["value"], 404)
+        self.assertEqual(len(value["stages"]["stock"]["guests"]), 4)
         for name in ("stock/run-1/kernel.log", "stock/run-2/kernel.log", "locked/contention/kernel.log",
                      "locked/build.log", "bench.svg"):
             self.assertTrue((self.place / name).is_file(), name)
         runs = [call for call in self.calls() if call[1] == "exec"]
         counting = [call for call in runs if "--qemu_args=-smp 1 -icount shift=0,sleep=off" in call]
-        self.assertEqual((len(runs), len(counting)), (6, 4))
+        self.assertEqual((len(runs), len(counting)), (8, 4))
+        parallel = [call for call in runs if "userfaultfd_move_bench.throughput_of_threads" in call]
+        self.assertEqual(len(parallel), 2)
+        for call in parallel:
+            self.assertRegex(" ".join(call), r"--qemu_args=-smp [2-8] ")
         self.assertEqual(len([call for call in runs if "contention.config" in " ".join(call)]), 2)
 
     def test_a_broken_bound_is_a_line_and_status_1(self) -> None:
