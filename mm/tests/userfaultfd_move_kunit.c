@@ -1796,6 +1796,21 @@ static void thp_is_split_for_a_page_table_at_the_destination(struct kunit *test)
 	move_part_of_thp(test, move, 0, MOVE_THP_PAGES);
 }
 
+/* Nothing but the folio says that such pages belong together. */
+static void thp_mapped_by_ptes_is_split(struct kunit *test)
+{
+	struct move *move = move_numbered_thp(test, rmap_kunit_mmap_thp(test),
+					      MOVE_THP_PAGES);
+	unsigned long last = move->src + PMD_SIZE - PAGE_SIZE;
+	u32 value = rmap_kunit_read(test, last);
+
+	/* All but the last page stay in the folio. */
+	rmap_kunit_zap(test, last, PAGE_SIZE);
+	rmap_kunit_write(test, last, value);
+	KUNIT_ASSERT_EQ(test, folio_size(rmap_kunit_folio(test, last)), PAGE_SIZE);
+	move_part_of_thp(test, move, 0, 2);
+}
+
 /* The page table that goes with a huge page has come along: it can be split. */
 static void moved_thp_can_be_split(struct kunit *test)
 {
@@ -3572,6 +3587,7 @@ static struct kunit_case userfaultfd_move_test_cases[] = {
 	KUNIT_CASE(thp_is_split_for_an_unaligned_source),
 	KUNIT_CASE(thp_is_split_for_an_unaligned_destination),
 	KUNIT_CASE(thp_is_split_for_a_page_table_at_the_destination),
+	KUNIT_CASE(thp_mapped_by_ptes_is_split),
 	KUNIT_CASE(moved_thp_can_be_split),
 	KUNIT_CASE(moved_thp_is_dirty),
 	KUNIT_CASE(pinned_thp_is_refused),
