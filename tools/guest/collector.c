@@ -483,9 +483,16 @@ static void give_back_chunk(uint32_t chunk)
 
 static void *work(void *data)
 {
+	const struct sched_param none = { 0 };
 	struct thread *me = data;
 	uint32_t item, first, end;
 
+	/*
+	 * As collectors do: whoever uses the heap comes first. Else a stall is the time
+	 * slice of a worker, on the CPU that the mutator or the server last was on.
+	 */
+	if (sched_setscheduler(0, SCHED_IDLE, &none))
+		fail("sched_setscheduler: %s", strerror(errno));
 	pthread_barrier_wait(&heap.barrier);
 	/* The mutators are first, or on a busy machine it is all over before they run. */
 	while (heap.running != options.mutators)

@@ -32,10 +32,10 @@ LIMIT = 600
 #: Pages a call, as the chart has them, and what is shown there beside the moves.
 CALLS = ("1", "16", "512")
 OTHERS = ("mremap", "mremap-dontunmap", "copy")
-#: How many threads compact a heap; the guest has two CPUs.
-COLLECTORS = (1, 2)
-#: What is shown of a heap that was compacted.
-COMPACTED = {"completion": "until it is done", "cpu": "the collector's CPU time", "stall": "the longest stall of a mutator"}
+#: What is shown of a heap that was compacted, and up to how many CPUs: those of one guest take
+#: turns, and a mutator may have to wait for one.
+COMPACTED = {"completion": ("until it is done", 2), "cpu": ("the collector's CPU time", 2),
+             "stall": ("the longest stall of a mutator", 1)}
 #: Figures of the contention, as their columns are headed; those that are times.
 KINDS = {"acquisitions": "locks", "contentions": "waits", "wait": "waited", "longest": "longest"}
 TIMES = ("wait", "longest")
@@ -124,7 +124,7 @@ def measure(site: run.Site, request: Request, results: run.Place, found: Dict[st
                 contended=one(site, contended, build, name, limit, place))
         for stage in stages if request.collector else []:
             found[stage.name] = found[stage.name]._replace(
-                compacted=collector.measure(site, stage, results.stage(stage.name) / "collector", COLLECTORS))
+                compacted=collector.measure(site, stage, results.stage(stage.name) / "collector"))
 
 
 def bench(repo: Path, request: Request, console: Console) -> int:
@@ -266,19 +266,21 @@ def print_contention(console: Console, found: Stages, names: Sequence[str]) -> N
 
 def print_compacted(console: Console, found: Stages) -> None:
     """One row a figure, for each stage a column of either way to do it, and how they compare."""
-    did = {stage: kernel.compacted for stage, kernel in found.items() if kernel.compacted is not None}
-    rows = [["two CPUs that take turns, a heap is compacted", *(word for stage in did for word in (f"{stage}:", "", ""))],
+    did = {stage: kernel.compacted for stage, kernel in found.items() if kernel.compacted}
+    rows = [["a heap is compacted", *(word for stage in did for word in (f"{stage}:", "", ""))],
             ["", *(word for _ in did for word in ("move", "copy", "move/copy"))]]
-    for workers in COLLECTORS:
-        for name, words in COMPACTED.items():
-            rows.append([f"{words}, {workers} worker{'s' if workers > 1 else ''}"])
-            for outcome in did.values():
-                times = [outcome.value(mode, workers, name) for mode in collector.MODES]
-                ratio = outcome.ratio(workers, name)
-                rows[-1] += ["-" if value is None else _milliseconds(value) for value in times]
-                rows[-1].append("-" if ratio is None else f"{ratio:.0%}" if ratio < 10 else f"{ratio:.0f} times")
-    _grid(console, rows, 1, ["in ms of a CPU that takes 1 ns for an instruction",
-                             *(f"- {stage}: {why}" for stage, outcome in did.items() for why in outcome.skipped.values())])
+    shown = [(cpus, workers, name, words) for cpus, several in collector.CPUS.items() for workers in several
+             for name, (words, most) in COMPACTED.items() if cpus <= most]
+    for cpus, workers, name, words in shown:
+        rows.append([f"{cpus} CPU{'s' if cpus > 1 else ''}, {workers} worker{'s' if workers > 1 else ''}: {words}"])
+        for stage in did:
+            outcome = did[stage].get(cpus)
+            times = [outcome.value(mode, workers, name) if outcome else None for mode in collector.MODES]
+            ratio = outcome.ratio(workers, name) if outcome else None
+            rows[-1] += ["-" if value is None else _milliseconds(value) for value in times]
+            rows[-1].append("-" if ratio is None else f"{ratio:.0%}" if ratio < 10 else f"{ratio:.0f} times")
+    why = {f"- {stage}: {why}": None for stage in did for outcome in did[stage].values() for why in outcome.skipped.values()}
+    _grid(console, rows, 1, ["in ms of a CPU that takes 1 ns for an instruction; CPUs take turns", *why])
 
 
 def print_profile(console: Console, stage: str, profiles: Dict[str, profile.Profile]) -> None:
@@ -357,9 +359,9 @@ def summary(site: run.Site, found: Stages, held: Sequence[Bound], verdict: Optio
                 "figures": shown(kernel, ""),
                 "throughput": shown(kernel, THROUGHPUT),
                 "contention": shown(kernel, CONTENTION),
-                "collector": None if kernel.compacted is None else
-                             {"figures": kernel.compacted.figures, "wrong": kernel.compacted.wrong,
-                              "skipped": kernel.compacted.skipped, "seconds": round(kernel.compacted.seconds, 1)},
+                "collector": {cpus: {"figures": outcome.figures, "wrong": outcome.wrong, "skipped": outcome.skipped,
+                                     "seconds": round(outcome.seconds, 1)}
+                              for cpus, outcome in kernel.compacted.items()},
                 "profiles": {calls: {name: round(value, 3) for name, value in sorted(by.items(), key=lambda pair: -pair[1])}
                              for calls, by in kernel.profiles.items()},
                 "guests": [guest(each) for each in (*kernel.counted, kernel.parallel, kernel.contended) if each],

@@ -21,8 +21,8 @@ from .selflog import Job
 CONFIG = "collector"
 PROGRAM = "collector"
 MODES = ("move", "copy")
-#: How many threads compact, in one run of the program each.
-WORKERS = (1, 2, 4)
+#: For each number of CPUs, how many threads compact, in one run of the program each.
+CPUS = {1: (1,), 2: (1, 2)}
 #: What the program is told: pages of the heap, threads that use it, times over, and which heap.
 MUTATORS, PAGES, ROUNDS, SEED = 2, 16384, 5, 1
 #: Seconds that a round may take, and a run of the program.
@@ -31,7 +31,7 @@ ROUND_LIMIT, LIMIT = 60, 400
 MEMORY = 512
 #: The clock must be finer than a timer's tick.
 CLOCK = "tsc=reliable"
-#: The two CPUs take turns, and each instruction of either takes a nanosecond: with the
+#: CPUs take turns, and each instruction of any takes a nanosecond: with the
 #: host's clock a busy host would be measured, and the kernel often cannot calibrate the TSC.
 COUNTED = ("-icount", "shift=0,sleep=off")
 #: The figures of a run, and their units.
@@ -72,7 +72,7 @@ def figure(mode: str, workers: int, name: str) -> str:
     return f"collector.{mode}.{workers}.{name}"
 
 
-def plan(workers: Sequence[int] = WORKERS) -> Dict[Job, Tuple[str, int]]:
+def plan(workers: Sequence[int]) -> Dict[Job, Tuple[str, int]]:
     """The runs of the program, and the mode and the number of workers of each."""
     return {Job(f"{mode}-{number}", LIMIT,
                 (f"/{PROGRAM}", f"--mode={mode}", f"--workers={number}", f"--mutators={MUTATORS}", f"--pages={PAGES}",
@@ -132,23 +132,23 @@ def file_system(repo: Path, jobs: Sequence[Job], log: Path, console: Console) ->
 
 
 def run_guest(repo: Path, kernel: Path, what: str, results: Path, console: Console,
-              workers: Sequence[int] = WORKERS) -> Outcome:
-    """Run the program in a guest with the image @kernel; files go to @results.
+              cpus: int) -> Outcome:
+    """Run the program in a guest with the image @kernel and so many @cpus of CPUS; files go to @results.
 
     @what is the kernel's name for people.  Never raises for what the guest does;
     Stop if the program cannot be built or QEMU fails.
     """
     results.mkdir(parents=True, exist_ok=True)
-    jobs = plan(workers)
+    jobs = plan(CPUS[cpus])
     log = results / "kernel.log"
     files.remove_tree(log)
     with tempfile.TemporaryDirectory(prefix="locked-rmap-") as temp:
         archive = Path(temp) / "initramfs"
         archive.write_bytes(file_system(repo, list(jobs), results / "programs.log", console))
-        console.begin(f"compacting a heap on {what}")
+        console.begin(f"compacting a heap on {what}, {cpus} CPU{'s' if cpus > 1 else ''}")
         started = time.monotonic()
         limit = sum(job.seconds for job in jobs) + selftests.BOOT
-        hung = guest.run(guest.qemu(kernel, archive, log, MEMORY, ["norandmaps"], CLOCK, COUNTED),
+        hung = guest.run(guest.qemu(kernel, archive, log, MEMORY, ["norandmaps"], CLOCK, COUNTED, cpus),
                          log, results / "qemu.log", limit, console, console.tick)
         seconds = time.monotonic() - started
     text = guest.text_of(log)
@@ -159,11 +159,12 @@ def run_guest(repo: Path, kernel: Path, what: str, results: Path, console: Conso
     return found
 
 
-def measure(site: run.Site, stage: series.Stage, results: Path, workers: Sequence[int] = WORKERS) -> Outcome:
-    """Build the kernel of @stage and run the program in it, as run_guest() does; files go to @results.
+def measure(site: run.Site, stage: series.Stage, results: Path) -> Dict[int, Outcome]:
+    """Build the kernel of @stage and run the program in it, as run_guest() does, by CPUs; files go to @results.
 
     Call it with the site held.  Raises Stop if something cannot be built.
     """
     results.mkdir(parents=True, exist_ok=True)
     kernel = selftests.build_kernel(site, stage, results / "build.log", CONFIG)
-    return run_guest(site.repo, kernel, f"{site.version} {stage.name}", results, site.console, workers)
+    return {cpus: run_guest(site.repo, kernel, f"{site.version} {stage.name}", results / f"cpus-{cpus}", site.console, cpus)
+            for cpus in CPUS}

@@ -68,13 +68,13 @@ class Stage(NamedTuple):
 
     @parallel: the guest that shows how many pages threads move together.
     @profiles: for each number of pages a call, instructions a page by function, if that was asked for.
-    @compacted: what the program came to that compacts a heap, if it was run.
+    @compacted: what the program came to that compacts a heap, by the number of CPUs.
     """
 
     counted: List[Run]
     contended: Optional[Run] = None
     profiles: Dict[str, profile.Profile] = {}
-    compacted: Optional[collector.Outcome] = None
+    compacted: Mapping[int, collector.Outcome] = {}
     parallel: Optional[Run] = None
 
     def value(self, name: str) -> Optional[int]:
@@ -246,8 +246,8 @@ def shortcomings(stages: Stages, held: Sequence[Bound]) -> List[str]:
                 wrong.append(f"{where}: {len(bad)} of {len(run.outcome.tests)} tests fail ({some(bad)})")
             if splats:
                 wrong.append(f"{where}: {len(splats)} unexpected splat{'s' if len(splats) > 1 else ''} ({some(splats)})")
-        if kernel.compacted is not None:
-            wrong += [f"{stage}, compacting: {text}" for text in kernel.compacted.wrong]
+        for cpus, outcome in kernel.compacted.items():
+            wrong += [f"{stage}, compacting on {cpus} CPU{'s' if cpus > 1 else ''}: {text}" for text in outcome.wrong]
     for (stage, why), lost in gaps(stages, held).items():
         wrong.append(f"{stage} lacks {len(lost)} figure{'s' if len(lost) > 1 else ''} ({some(lost)}): {why}")
     return wrong

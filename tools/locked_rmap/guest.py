@@ -25,7 +25,7 @@ def program(source: Path, work: Path, log: Path, console: Console) -> bytes:
 
 
 def qemu(kernel: Path, file_system: Path, log: Path, memory: int, append: Sequence[str],
-         clock: str = "notsc", options: Sequence[str] = ()) -> List[str]:
+         clock: str = "notsc", options: Sequence[str] = (), cpus: int = 2) -> List[str]:
     """The command that runs an x86_64 guest whose serial console goes to @log.
 
     @memory is in MiB, @append for the kernel's command line, @options for QEMU.
@@ -40,7 +40,7 @@ def qemu(kernel: Path, file_system: Path, log: Path, memory: int, append: Sequen
              clock, "no_timer_check", "rcupdate.rcu_cpu_stall_suppress=1", *append]
     return ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
             # A small firmware that starts the kernel at once.
-            "-bios", "qboot.rom", "-accel", "tcg", "-smp", "2", "-m", str(memory),
+            "-bios", "qboot.rom", "-accel", "tcg", "-smp", str(cpus), "-m", str(memory),
             "-serial", f"file:{log}", "-kernel", str(kernel), "-initrd", str(file_system),
             "-append", " ".join(words), *options]
 

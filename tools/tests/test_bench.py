@@ -260,17 +260,19 @@ class TablesTest(Case):
                                  for mode in collector.MODES for name, value in
                                  (("completion", 20_000_000), ("cpu", 10_000_000), ("stall", 4_000))}, [], {}, [], 1.0)
         none = did._replace(figures={}, skipped={"move": "no such ioctl"})
-        bench.print_tables(self.console, {"stock": kernel("stock")._replace(compacted=none),
-                                          "locked": kernel("locked")._replace(compacted=did)})
+        bench.print_tables(self.console, {"stock": kernel("stock")._replace(compacted={1: none}),
+                                          "locked": kernel("locked")._replace(compacted={1: did})})
         said = self.said.getvalue()
-        self.assertRegex(said, r"until it is done, 1 worker +- +- +- +30\.0 +10\.0 +300%\n")
-        self.assertRegex(said, r"the longest stall of a mutator, 2 workers +- +- +- +- +- +-\n")
+        self.assertRegex(said, r"1 CPU, 1 worker: until it is done +- +- +- +30\.0 +10\.0 +300%\n")
+        self.assertRegex(said, r"1 CPU, 1 worker: the longest stall of a mutator +- +- +- +<0\.1 +<0\.1 +300%\n")
+        self.assertRegex(said, r"2 CPUs, 2 workers: until it is done +- +- +- +- +- +-\n")
+        self.assertNotRegex(said, r"2 CPUs.* stall")
         self.assertIn("- stock: no such ioctl", said)
 
     def test_what_a_collector_finds_wrong_counts(self) -> None:
         wrong = collector.Outcome({}, ["page 7 is lost"], {}, [], 1.0)
-        stages = {"locked": kernel("locked")._replace(compacted=wrong)}
-        self.assertEqual(figures.shortcomings(stages, []), ["locked, compacting: page 7 is lost"])
+        stages = {"locked": kernel("locked")._replace(compacted={2: wrong})}
+        self.assertEqual(figures.shortcomings(stages, []), ["locked, compacting on 2 CPUs: page 7 is lost"])
         self.assertEqual(figures.judge("6.12.9", stages, "6.12", []).status, 1)
 
     def test_a_profile_is_a_table_for_each_stage(self) -> None:

@@ -56,7 +56,7 @@ class PlanTest(Case):
 
     def test_the_program_knows_every_option(self) -> None:
         known = re.findall(r'\{ "(\w+)", required_argument', SOURCE.read_text(encoding="utf-8"))
-        for planned in collector.plan():
+        for planned in collector.plan((1, 2)):
             self.assertEqual({word[2:].split("=")[0] for word in planned.argv[1:]}, set(known))
 
     def test_the_guest_has_time_for_every_round(self) -> None:
@@ -171,7 +171,7 @@ class GuestTest(Case):
         if console:
             (programs / "console").write_bytes(console.encode())
         with mock.patch.dict(os.environ, {"PATH": f"{programs}:{os.environ['PATH']}"}):
-            return collector.run_guest(REPO, Path("bzImage"), "x", self.temp / "results", self.console, (1,))
+            return collector.run_guest(REPO, Path("bzImage"), "x", self.temp / "results", self.console, 1)
 
     def test_a_guest(self) -> None:
         console = job("move-1", lines("move", 1)) + job("copy-1", lines("copy", 1)) + OVER
@@ -182,6 +182,7 @@ class GuestTest(Case):
         self.assertIn("tsc=reliable", call)
         self.assertNotIn("notsc", call)
         self.assertEqual(call[-2:], ["-icount", "shift=0,sleep=off"])
+        self.assertEqual(call[call.index("-smp") + 1], "1")
         self.assertIn("20 figures", self.said.getvalue())
 
     def test_the_file_system_has_the_plan(self) -> None:
@@ -230,7 +231,7 @@ class ProgramTest(Case):
         """The program does its job, and prints every figure."""
         answer = self.run_it(self.build({}), "--mode", mode, "--workers", str(workers), "--rounds", "3")
         self.assertEqual((answer.returncode, answer.stderr), (0, ""))
-        found = collector.read(job(f"{mode}-{workers}", answer.stdout.splitlines()), "", collector.plan(), 1.0)
+        found = collector.read(job(f"{mode}-{workers}", answer.stdout.splitlines()), "", collector.plan((workers,)), 1.0)
         for name in UNITS:
             self.assertIsNotNone(found.value(mode, workers, name), name)
         self.assertGreater(found.figures[f"collector.{mode}.{workers}.completion"], 0)
