@@ -15,8 +15,6 @@ from .cparse import Function, Source, Token
 from .errors import BROKEN, HOLDS, Stop, one_line
 from .report import REVALIDATE
 
-#: The oldest kernel that has folios enough to be checked.
-OLDEST = (6, 1)
 NEITHER = "neither"
 CONTRACTS = (report.LOCKED, REVALIDATE)
 #: The test that fails where there is no UFFDIO_MOVE.
@@ -566,9 +564,7 @@ def kernel_tree(tree: Path) -> Tuple[Path, str]:
     if not tree.is_dir():
         raise Stop(f"there is no directory {tree}: give --tree the top of a kernel tree")
     version = source.tree_version(tree)
-    numbers = tuple(int(word) for word in source.line_of(version).split("."))
-    if numbers < OLDEST:
-        raise Stop(f"{tree} is Linux {version}: kernels from {'.'.join(map(str, OLDEST))} on can be checked")
+    source.check_age(version, str(tree))
     if not (tree / "mm" / "rmap.c").is_file():
         raise Stop(f"{tree} has no mm/rmap.c: give the top of a whole kernel tree")
     return tree, version

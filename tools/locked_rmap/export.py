@@ -205,15 +205,17 @@ def cover(repo: Path, line: str, version: str, patches: series.Series, measured:
 # The verb
 
 def _tree_line(git: Git, base: str, temp: Path) -> str:
-    """The version that the commit @base has in its Makefile."""
+    """The version that the commit @base has in its Makefile; Stop if it is none for the suites."""
     git.load(base)
     with tempfile.TemporaryDirectory(dir=temp) as place:
         git.save(["Makefile"], Path(place))
         try:
-            return source.tree_version(Path(place))
+            version = source.tree_version(Path(place))
         except Stop as err:
             raise Stop("the commit that --base names (default: HEAD) is not of a kernel tree: "
                        "give --tree and --base one") from err
+    source.check_age(version, "the commit that --base names (default: HEAD)")
+    return version
 
 
 def _patches(repo: Path, line: str) -> series.Series:

@@ -55,6 +55,7 @@ class Site:
             if not tree.is_dir():
                 raise Stop(f"there is no directory {tree}: give --tree the top of a kernel tree")
             self.version = source.tree_version(tree)
+            source.check_age(self.version, str(tree))
             self.line = source.line_of(self.version)
             if kernel is not None and kernel != self.line:
                 raise Stop(f"{tree} is a {self.version} kernel, not {kernel}: leave --kernel out")

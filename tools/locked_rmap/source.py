@@ -16,6 +16,8 @@ from .errors import Stop, one_line
 ROOM = 3 << 30
 #: Seconds another run may hold the source cache before we give up.
 PATIENCE = 900.0
+#: The oldest line that has folios enough for the suites.
+OLDEST = "6.1"
 
 # https://bford.info/cachedir/: backups leave such a directory out.
 _TAG_SIGNATURE = "Signature: 8a477f597d28d172789f06886806bc55"
@@ -138,6 +140,12 @@ def tree_version(tree: Path) -> str:
 def line_of(version: str) -> str:
     """The line of a version: 6.12 of 6.12.117."""
     return ".".join(version.split(".")[:2])
+
+
+def check_age(version: str, what: str) -> None:
+    """Raise Stop if @what, which is of @version, is too old for the suites."""
+    if version_key(line_of(version)) < version_key(OLDEST):
+        raise Stop(f"{what} is Linux {version}: the suites are for kernels from {OLDEST} on")
 
 
 class Store:

@@ -526,7 +526,7 @@ class CommandTest(TreeCase):
         tree = self.tree()
         for path, text, parts in (
                 ("mm/swap.c", "struct folio *f;\n<<<<<<< HEAD\n=======\n>>>>>>> x\n", ("mm/swap.c:2", "conflict")),
-                ("Makefile", "VERSION = 5\nPATCHLEVEL = 15\nSUBLEVEL = 1\nEXTRAVERSION =\n", ("5.15.1", "6.1")),
+                ("Makefile", "VERSION = 5\nPATCHLEVEL = 15\nSUBLEVEL = 1\nEXTRAVERSION =\n", ("5.15.1", "the suites are for kernels from 6.1 on")),
                 ("Makefile", "all:\n", ("not a kernel tree",))):
             with self.subTest(parts):
                 write(tree / path, text)

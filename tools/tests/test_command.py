@@ -231,6 +231,11 @@ class CannotTest(CommandCase):
             with self.subTest(arguments):
                 self.assert_one_line(self.command(self.repo, arguments), part)
 
+    def test_a_tree_that_is_too_old(self) -> None:
+        write(self.tree / "Makefile", "VERSION = 6\nPATCHLEVEL = 0\nSUBLEVEL = 3\nEXTRAVERSION =\n")
+        self.assert_one_line(self.run_tree(), f"{self.tree} is Linux 6.0.3: the suites are for kernels from 6.1 on")
+        self.assertEqual(self.result_files(), [])
+
     def test_a_kernel_that_does_not_build(self) -> None:
         self.mode("broken")
         answer = self.run_tree()

@@ -299,6 +299,12 @@ class RefusalTest(ExportCase):
         self.git("commit", "-q", "-m", "none")
         self.refuse("not of a kernel tree")
 
+    def test_a_kernel_that_is_too_old(self) -> None:
+        write(self.tree / "Makefile", "VERSION = 5\nPATCHLEVEL = 15\nSUBLEVEL = 1\nEXTRAVERSION =\n")
+        self.commit()
+        self.refuse("--base", "is Linux 5.15.1: the suites are for kernels from 6.1 on")
+        self.assertNotIn("new", self.git("branch"))
+
     def test_options_that_do_not_go_together(self) -> None:
         self.refuse("--branch NAME", arguments=[])
         self.refuse("--branch NAME", arguments=["--branch", "new", "--tree", str(self.tree), "--mbox", "m"])
