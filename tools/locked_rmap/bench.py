@@ -138,6 +138,8 @@ def bench(repo: Path, request: Request, console: Console) -> int:
         raise Stop("LOCKED_RMAP_ACCEL asks for another accelerator, and QEMU counts instructions under TCG alone: unset it")
     packages.need(console, [*configs(repo)[0].packages(), *(packages.TREE if request.tree else ())])
     site = run.Site(repo, source.open_cache(), console, request.kernel, request.tree)
+    for name in request.stages:
+        site.series.stage(name)
     results = run.Place(repo, f"bench-{site.line}")
     found: Dict[str, Stage] = {}
     held: List[Bound] = []

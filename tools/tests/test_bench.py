@@ -708,6 +708,7 @@ class CommandTest(Case):
         for arguments, env, part in cases:
             with self.subTest(part):
                 self.assert_one_line(self.bench(*arguments, env=env), part)
+                self.assertFalse((self.repo / "build").exists())
         write(self.tree / "tools/testing/kunit/broken", "")
         self.assert_one_line(self.bench(), "x86_64-bench stock does not build", "error: expected",
                              "build/results/bench-6.12/stock/build.log")
