@@ -284,7 +284,7 @@ def run(work: WorkTree, where: Path, config: Config, contract: str, glob: str, t
     if not found.whole or hung:
         died = f"the guest hung and was ended after {timeout} s" if hung else "the guest died"
         if not text.strip():
-            died += " without a word: see " + str(out)
+            died += f" without a word: see {out.name}"
         last = klog.splats(text)
         if last and not hung:
             died += f" ({last[-1].title})"

@@ -64,6 +64,8 @@ elif mode == "panic":
     with open(os.path.join(build, "test.log"), "w") as log:
         log.write(head + "Kernel panic - not syncing: Kernel mode fault at addr 0x0, ip 0x1\n")
     cases = [{"name": "one", "status": "PASS"}, {"name": "", "status": "ERROR"}]
+elif mode == "mute":
+    cases = []
 elif mode == "empty":
     with open(os.path.join(build, "test.log"), "w") as log:
         log.write("KTAP version 1\n1..0\n")
@@ -165,6 +167,14 @@ class RunTest(CommandCase):
         self.assertEqual(self.summary()["stages"]["locked"]["tests"],
                          {"s.one": "PASS", "s.two": "CRASH", "s.three": "CRASH"})
         self.assertIn("Kernel panic - not syncing", answer.stdout)
+
+    def test_a_guest_without_a_word_names_no_place_that_goes_away(self) -> None:
+        self.mode("mute")
+        answer = self.run_tree("--stage", "locked")
+        self.assertEqual(answer.returncode, 1, answer.stderr)
+        self.assertIn("the guest died without a word: see kunit.log", answer.stdout)
+        self.assertNotIn(".new-", answer.stdout + json.dumps(self.summary()))
+        self.assertIn("um-locked/kunit.log", self.result_files())
 
     def test_a_hang_ends_and_loses_no_test(self) -> None:
         self.mode("hang")
