@@ -560,7 +560,7 @@ def summary(tree: Path, version: str, static: Static, runs: Mapping[str, Runs], 
 
 def kernel_tree(tree: Path) -> Tuple[Path, str]:
     """The tree that was asked for and its version; Stop if it is not one that can be checked."""
-    tree = tree.expanduser().absolute()
+    tree = tree.absolute()
     if not tree.is_dir():
         raise Stop(f"there is no directory {tree}: give --tree the top of a kernel tree")
     version = source.tree_version(tree)

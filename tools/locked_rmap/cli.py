@@ -36,6 +36,15 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _file(text: str) -> str:
+    # `make TREE=~/linux` hands it on as it is where the shell is dash.
+    return os.path.expanduser(text)
+
+
+def _path(text: str) -> Path:
+    return Path(_file(text))
+
+
 def _kconfig(text: str) -> str:
     if not re.fullmatch(r"(?:CONFIG_\w+=\S.*|# CONFIG_\w+ is not set)", text):
         raise argparse.ArgumentTypeError(f"'{text}' is not CONFIG_X=value")
@@ -54,7 +63,7 @@ def parser() -> argparse.ArgumentParser:
                       help="a stage of the line's series, may be repeated (default: all; under --contract revalidate those up to it)")
     verb.add_argument("--contract", default=report.LOCKED, choices=(report.LOCKED, report.REVALIDATE),
                       help="what the suites hold the tree to (default locked)")
-    verb.add_argument("--tree", type=Path, metavar="DIR", help="a kernel tree of yours; it is only read")
+    verb.add_argument("--tree", type=_path, metavar="DIR", help="a kernel tree of yours; it is only read")
     verb.add_argument("--debug", action="store_true",
                       help="with DEBUG_VM, PROVE_LOCKING and DEBUG_ATOMIC_SLEEP")
     verb.add_argument("--clang", action="store_true", help="build with clang and LLVM's tools, not with gcc")
@@ -81,23 +90,23 @@ def parser() -> argparse.ArgumentParser:
     verb.add_argument("names", nargs="*", metavar="NAME", help="only these defects (default: all)")
 
     verb = verbs.add_parser("check", help="which contract does a tree honour, and who breaks it?")
-    verb.add_argument("--tree", type=Path, metavar="DIR", required=True, help="a kernel tree of yours; it is only read")
+    verb.add_argument("--tree", type=_path, metavar="DIR", required=True, help="a kernel tree of yours; it is only read")
     verb.add_argument("--static", action="store_true", help="look at its source only, build and run nothing")
     verb.add_argument("--arch", action="append", default=[], metavar="ARCH",
                       help=f"where the suites run, may be repeated: {', '.join(run.ARCHES)} (default um)")
-    verb.add_argument("--json", metavar="FILE", help="write all that was found as JSON; - for standard output")
-    verb.add_argument("--html", type=Path, metavar="FILE", help="write a page that can be sent around")
+    verb.add_argument("--json", type=_file, metavar="FILE", help="write all that was found as JSON; - for standard output")
+    verb.add_argument("--html", type=_path, metavar="FILE", help="write a page that can be sent around")
     verb.add_argument("--timeout", type=_seconds, metavar="SECONDS",
                       help="how long a guest may take for all tests")
 
     verb = verbs.add_parser("export", help="the series and the suites as commits, for a git tree or for git am")
     verb.add_argument("--kernel", metavar="LINE", help="kernel line (default 6.12; with --tree that of the tree)")
     verb.add_argument("--branch", metavar="NAME", help="make this new branch, in the git tree that --tree names")
-    verb.add_argument("--tree", type=Path, metavar="DIR",
+    verb.add_argument("--tree", type=_path, metavar="DIR",
                       help="a git tree of yours; its files, its index and its other branches stay as they are")
     verb.add_argument("--base", metavar="REV", help="where the branch begins (default: HEAD of the tree)")
-    verb.add_argument("--mbox", type=Path, metavar="FILE", help="write a mailbox that git am takes")
-    verb.add_argument("--cover", type=Path, metavar="FILE",
+    verb.add_argument("--mbox", type=_path, metavar="FILE", help="write a mailbox that git am takes")
+    verb.add_argument("--cover", type=_path, metavar="FILE",
                       help="with --mbox: write the cover letter too, addressed as get_maintainer.pl says")
     verb.add_argument("--signoff", action="store_true", help="add your Signed-off-by, as git knows you")
     verb.add_argument("--no-table", dest="table", action="store_false",
@@ -112,14 +121,14 @@ def parser() -> argparse.ArgumentParser:
     verb.add_argument("--kernel", metavar="LINE", help="kernel line (default 6.12)")
     verb.add_argument("--stage", action="append", default=[], metavar="NAME",
                       help="a stage of the line's series, may be repeated (default: all)")
-    verb.add_argument("--tree", type=Path, metavar="DIR", help="a kernel tree of yours; it is only read")
+    verb.add_argument("--tree", type=_path, metavar="DIR", help="a kernel tree of yours; it is only read")
     verb.add_argument("--no-contention", dest="contention", action="store_false",
                       help="leave out the guests with two CPUs, which show who waits for whom")
     verb.add_argument("--no-collector", dest="collector", action="store_false",
                       help="leave out the guests in which a program compacts a heap")
     verb.add_argument("--profile", action="store_true", help="also tell in which functions a move spends its instructions")
-    verb.add_argument("--json", metavar="FILE", help="write all that was measured as JSON; - for standard output")
-    verb.add_argument("--svg", type=Path, metavar="FILE", help="write the chart")
+    verb.add_argument("--json", type=_file, metavar="FILE", help="write all that was measured as JSON; - for standard output")
+    verb.add_argument("--svg", type=_path, metavar="FILE", help="write the chart")
     verb.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="how long a guest may take for all tests")
 
     verb = verbs.add_parser("test", help="the project's own tests")

@@ -140,6 +140,20 @@ class RunTest(CommandCase):
         self.assertEqual(answer.returncode, 0, answer.stderr)
         self.assertEqual(list(self.summary()["stages"]), ["locked"])
 
+    def test_a_tree_below_home_that_the_shell_did_not_expand(self) -> None:
+        for verb in (["run", "--stage", "locked"], ["check", "--static"], ["export", "--branch", "x"]):
+            with self.subTest(verb):
+                answer = self.command(self.repo, [*verb, "--tree", "~/none"], env={"HOME": str(self.temp)})
+                self.assert_one_line(answer, f"there is no directory {self.temp}/none")
+        answer = self.command(self.repo, ["run", "--stage", "locked", "--tree", "~/tree"], env={"HOME": str(self.temp)})
+        self.assertEqual(answer.returncode, 0, answer.stderr)
+        answer = self.command(self.repo, ["check", "--static", "--tree", "~nobody-of-that-name/x"])
+        self.assert_one_line(answer, "there is no directory")
+        for file in (["bench", "--json", "~/none/x"], ["export", "--mbox", "~/none/x"]):
+            with self.subTest(file):
+                answer = self.command(self.repo, file, env={"HOME": str(self.temp)})
+                self.assert_one_line(answer, f"there is no directory {self.temp}/none")
+
     def test_stock_alone_fails_the_contract(self) -> None:
         self.assertEqual(self.run_tree("--stage", "stock").returncode, 1)
 
