@@ -132,8 +132,7 @@ def bench(repo: Path, request: Request, console: Console) -> int:
     if request.kernel is not None:
         source.check_line(request.kernel)
     for option, path in (("--json", request.json), ("--svg", request.svg)):
-        if path is not None and path != "-" and not Path(path).absolute().parent.is_dir():
-            raise Stop(f"there is no directory {Path(path).absolute().parent} for {option}: make it")
+        files.check_target(option, path)
     if os.environ.get("LOCKED_RMAP_ACCEL", "tcg") not in ("", "tcg"):
         raise Stop("LOCKED_RMAP_ACCEL asks for another accelerator, and QEMU counts instructions under TCG alone: unset it")
     packages.need(console, [*configs(repo)[0].packages(), *(packages.TREE if request.tree else ())])

@@ -574,14 +574,14 @@ def check(repo: Path, request: Request, console: Console) -> int:
     """Do what @request says; the exit status.  Raises Stop if it cannot be done."""
     if request.static and request.arches:
         raise Stop("--static runs nothing: leave --arch out")
+    files.check_target("--json", request.json)
+    files.check_target("--html", request.html)
     try:
         tree, version = kernel_tree(request.tree)
     except PermissionError as err:
         raise Stop(f"{err.filename} cannot be read: make the tree readable, then run again") from err
     for arch in request.arches:
         run.config_for(repo, arch, False)
-    if request.html is not None and not request.html.absolute().parent.is_dir():
-        raise Stop(f"there is no directory {request.html.absolute().parent} for --html: make it")
     static = read_source(tree, console)
     runs: Dict[str, Runs] = {}
     results = None if request.static else run.Results(repo, "check")

@@ -233,10 +233,7 @@ def _check(request: Request) -> None:
     if request.branch is not None and request.cover is not None:
         raise Stop("with --branch the cover letter is the branch's description: leave --cover out")
     for option, path in (("--mbox", request.mbox), ("--cover", request.cover)):
-        if path is not None and not path.absolute().parent.is_dir():
-            raise Stop(f"there is no directory {path.absolute().parent} for {option}: make it")
-        if path is not None and path.is_dir():
-            raise Stop(f"{path} is a directory: give {option} a file")
+        files.check_target(option, path)
     if request.kernel is not None:
         source.check_line(request.kernel)
 

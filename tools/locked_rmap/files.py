@@ -10,7 +10,7 @@ import re
 import shutil
 import time
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any, Iterator, Union
 
 from .console import Console
 from .errors import Stop
@@ -32,6 +32,17 @@ def write_atomic(path: Path, data: bytes, mode: int = 0o644) -> None:
         with contextlib.suppress(OSError):
             temp.unlink()
         raise
+
+
+def check_target(option: str, target: Union[None, str, Path]) -> None:
+    """Raise Stop if no file can be made of @target, which was given with @option; - is standard output."""
+    if target is None or target == "-":
+        return
+    path = Path(target).absolute()
+    if not path.parent.is_dir():
+        raise Stop(f"there is no directory {path.parent} for {option}: make it")
+    if path.is_dir():
+        raise Stop(f"{target} is a directory: give {option} a file")
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -703,6 +703,8 @@ class CommandTest(Case):
         cases: List[Tuple[List[str], Dict[str, str], str]] = [
                 (["--svg", str(self.temp / "none/x.svg")], {}, "for --svg: make it"),
                 (["--json", str(self.temp / "none/x.json")], {}, "for --json: make it"),
+                (["--svg", str(self.temp)], {}, "is a directory: give --svg a file"),
+                (["--json", str(self.temp)], {}, "is a directory: give --json a file"),
                 (["--stage", "x"], {}, "unknown stage 'x'"),
                 ([], {"LOCKED_RMAP_ACCEL": "kvm"}, "unset it")]
         for arguments, env, part in cases:

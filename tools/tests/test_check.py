@@ -670,7 +670,12 @@ class RunTimeTest(TreeCase):
     def test_what_cannot_run_is_known_before_anything_is_built(self) -> None:
         self.assert_one_line(self.check("--arch", "vax"), "vax", "um")
         self.assert_one_line(self.check("--arch", "um", "--static"), "--static")
-        self.assert_one_line(self.check("--html", str(self.temp / "none/x.html")), "no directory", "--html")
+        for option in ("--html", "--json"):
+            for path, part in ((self.temp / "none/x", "there is no directory"), (self.temp, "is a directory")):
+                with self.subTest(option, path=path):
+                    answer = self.check(option, str(path))
+                    self.assert_one_line(answer, part, option)
+                    self.assertEqual(answer.stdout, "")
         write(self.tree / "mm/Kconfig", "config X\n\tbool\n")
         self.before = snapshot(self.tree)
         self.assert_one_line(self.check(), "mm/Kconfig")
