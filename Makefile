@@ -3,7 +3,7 @@
 # make run   [KERNEL=6.12] [ARCH=um|x86_64|arm64] [STAGE="stock locked"]
 #            [CONTRACT=locked|revalidate] [TREE=DIR] [DEBUG=1]
 #            [TESTS=SUITE_GLOB] [REPEAT=N] [ARGS="more options of the command"]
-# make mutants [KERNEL=6.12] [ARCH=um|x86_64] [TESTS="NAME ..."]
+# make mutants [KERNEL=6.12] [ARCH=um|x86_64] [STAGE=batched] [TESTS="NAME ..."]
 #            seeded defects: does a test catch each?
 # make check TREE=DIR [ARCH="um x86_64"] [STATIC=1] [HTML=FILE] [JSON=FILE]
 #            which contract does a tree of yours honour, and who breaks it?
@@ -23,6 +23,10 @@ TOOL := $(PYTHON) tools/locked-rmap
 # often have ARCH in their environment for other work.
 arg = $(if $(filter command line,$(origin $(1))),$(if $($(1)),$(2)))
 opt = $(call arg,$(1),$(2) '$($(1))')
+# For a verb that takes no variables but $(1) and ARGS: the others may not be given.
+takes = $(foreach v,$(filter-out $(1),$(VARIABLES)),$(if $(call arg,$(v),x),$(error \
+	make $@ takes no $(v)=, only $(strip $(1) ARGS))))
+VARIABLES := KERNEL ARCH STAGE CONTRACT TREE DEBUG REPEAT TESTS STATIC HTML JSON MBOX COVER BRANCH BASE SIGNOFF
 
 run_args = $(call opt,KERNEL,--kernel) $(call opt,ARCH,--arch) \
 	$(call arg,STAGE,$(foreach s,$(STAGE),--stage '$(s)')) \
@@ -33,33 +37,36 @@ run_args = $(call opt,KERNEL,--kernel) $(call opt,ARCH,--arch) \
 all: run
 
 run:
-	@$(TOOL) run $(run_args)
+	@$(call takes,KERNEL ARCH STAGE CONTRACT TREE DEBUG REPEAT TESTS)$(TOOL) run $(run_args)
 
 mutants:
-	@$(TOOL) mutants $(call opt,KERNEL,--kernel) $(call opt,ARCH,--arch) $(ARGS) $(call arg,TESTS,$(TESTS))
+	@$(call takes,KERNEL ARCH STAGE TESTS)$(TOOL) mutants $(call opt,KERNEL,--kernel) \
+		$(call opt,ARCH,--arch) $(call opt,STAGE,--stage) $(ARGS) $(call arg,TESTS,$(TESTS))
 
 check:
-	@$(TOOL) check $(call opt,TREE,--tree) $(call arg,ARCH,$(foreach a,$(ARCH),--arch '$(a)')) \
+	@$(call takes,TREE ARCH STATIC HTML JSON)$(TOOL) check \
+		$(call opt,TREE,--tree) $(call arg,ARCH,$(foreach a,$(ARCH),--arch '$(a)')) \
 		$(call arg,STATIC,--static) $(call opt,HTML,--html) $(call opt,JSON,--json) $(ARGS)
 
 selftests:
-	@$(TOOL) selftests $(call opt,KERNEL,--kernel) \
+	@$(call takes,KERNEL STAGE)$(TOOL) selftests $(call opt,KERNEL,--kernel) \
 		$(call arg,STAGE,$(foreach s,$(STAGE),--stage '$(s)')) $(ARGS)
 
 bench:
-	@$(TOOL) bench $(call opt,KERNEL,--kernel) \
+	@$(call takes,KERNEL STAGE TREE)$(TOOL) bench $(call opt,KERNEL,--kernel) \
 		$(call arg,STAGE,$(foreach s,$(STAGE),--stage '$(s)')) $(call opt,TREE,--tree) $(ARGS)
 
 export:
-	@$(TOOL) export $(call opt,KERNEL,--kernel) $(call opt,MBOX,--mbox) $(call opt,COVER,--cover) \
+	@$(call takes,KERNEL MBOX COVER BRANCH TREE BASE SIGNOFF)$(TOOL) export \
+		$(call opt,KERNEL,--kernel) $(call opt,MBOX,--mbox) $(call opt,COVER,--cover) \
 		$(call opt,BRANCH,--branch) $(call opt,TREE,--tree) $(call opt,BASE,--base) \
 		$(call arg,SIGNOFF,--signoff) $(ARGS)
 
 test:
-	@$(TOOL) test $(ARGS)
+	@$(call takes,)$(TOOL) test $(ARGS)
 
 test-all:
-	@$(TOOL) test --all $(ARGS)
+	@$(call takes,)$(TOOL) test --all $(ARGS)
 
 # The results only; the cache of kernels and builds lies outside of the
 # repository (see README.md).
