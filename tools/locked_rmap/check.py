@@ -408,7 +408,7 @@ class Row(NamedTuple):
     sites: List[Site]
     #: By architecture and contract: (passed, failed names, skipped).
     tests: Dict[str, Dict[str, Tuple[int, List[str], int]]]
-    #: Seeded defects that these tests caught, of how many that they were made for.
+    #: How many seeded defects name one of these tests under Caught-by.
     defects: int
 
     @property
@@ -591,7 +591,7 @@ def check(repo: Path, request: Request, console: Console) -> int:
         except Stop as err:
             raise Stop(str(err).replace(str(results.temp), str(results.base))) from err
         finally:
-            results.publish({"kernel": version, "check": str(tree)})
+            results.publish()
     verdict = judge(static, runs, known_defects(repo, static))
     table = rows(repo, version, static, runs)
     value = summary(tree, version, static, runs, table, verdict)

@@ -229,7 +229,7 @@ class Results:
         """Keep the summary of a whole run until the next whole one of the same line and label."""
         files.write_json(self.base / f"{line}-{self.label}" / "summary.json", value)
 
-    def publish(self, value: object) -> None:
+    def publish(self) -> None:
         """Put what was collected in place of the last run's of the same label."""
         for new in sorted(self.temp.iterdir()):
             old = self.base / new.name
@@ -238,7 +238,6 @@ class Results:
                 os.replace(old, aside)
             os.replace(new, old)
             files.remove_tree(aside)
-        files.write_json(self.base / "summary.json", value)
         files.remove_tree(self.temp)
 
 
@@ -330,7 +329,8 @@ def run(repo: Path, request: Request, console: Console) -> int:
         value = report.summary(site.version, request.arch, request.contract, outcomes, verdict, request.debug)
         for name, tally in tallies.items():
             value["stages"][name].update(runs=tally.runs, bad_runs=tally.bad)
-        results.publish(value)
+        results.publish()
+        files.write_json(results.base / "summary.json", value)
     if request.whole:
         results.keep(site.line, {**value, "input": ran})
     report.print_table(console, outcomes)

@@ -613,6 +613,7 @@ class RunTimeTest(TreeCase):
         return answer
 
     def test_source_and_run_time_together(self) -> None:
+        summary = write(self.repo / "build/results/summary.json", "of a run\n")
         answer = self.check("--json", str(self.temp / "x.json"))
         self.assertEqual(answer.returncode, 0, answer.stdout + answer.stderr)
         self.assertIn("honours the contract 'locked'", answer.stdout)
@@ -621,6 +622,7 @@ class RunTimeTest(TreeCase):
         row = next(row for row in value["matrix"] if row["caller"] == "page_idle")
         self.assertEqual((row["source"], row["tests"]["um"]["locked"]["passed"]), (LOCKED, 1))
         self.assertEqual(value["not_seen"], {})
+        self.assertEqual(summary.read_text(encoding="utf-8"), "of a run\n")
         for contract in check.CONTRACTS:
             self.assertTrue((self.repo / f"build/results/check-um/{contract}/kernel.log").is_file())
 
