@@ -97,7 +97,7 @@ def _matrix(value: Mapping[str, Any]) -> str:
         if not columns:
             cells += f'<td>{_mark("none", "not run")}</td>'
         count = row["seeded_defects"]
-        seeded = _mark("good", f"{count} caught") if count else _mark("none", "none")
+        seeded = _mark("good", str(count)) if count else _mark("none", "none")
         lines.append(f'<tr><th scope="row">{escape(row["caller"])}<span>{escape(row["what"])}</span></th>'
                      f"{cells}<td>{seeded}</td></tr>")
     return ('<div class="scroll" tabindex="0" role="region" aria-label="Callers against evidence"><table>'
@@ -106,7 +106,7 @@ def _matrix(value: Mapping[str, Any]) -> str:
             "a tree that honours one may fail tests of the other. "
             "Not seen: every test of it was skipped. "
             "Seeded defects: mistakes that the authors of the tests made on purpose, in a kernel of theirs, "
-            "and that these tests caught.</caption>"
+            "for these tests to catch.</caption>"
             f'<thead><tr><th scope="col">caller</th><th scope="col">source</th>{heads}'
             '<th scope="col">seeded defects</th></tr></thead>'
             f'<tbody>{"".join(lines)}</tbody></table></div>')
