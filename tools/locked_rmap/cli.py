@@ -53,7 +53,8 @@ def _kconfig(text: str) -> str:
 
 def parser() -> argparse.ArgumentParser:
     """The parser for all verbs."""
-    top = _Parser(prog="locked-rmap", description=__doc__.splitlines()[0] if __doc__ else None)
+    top = _Parser(prog="locked-rmap", description="KUnit suites for the locking of rmap walks, and the patches that "
+                  "they are about: run them, check a tree, measure, export.")
     verbs = top.add_subparsers(dest="verb", metavar="VERB", required=True)
 
     verb = verbs.add_parser("run", help="the suites on a kernel line, stock beside patched")
@@ -132,8 +133,8 @@ def parser() -> argparse.ArgumentParser:
     verb.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="how long a guest may take for all tests")
 
     verb = verbs.add_parser("test", help="the project's own tests")
-    verb.add_argument("checks", nargs="*", metavar="CHECK", help="only these (default: those that --list does not call on request)")
-    verb.add_argument("--all", action="store_true", help="those too")
+    verb.add_argument("checks", nargs="*", metavar="CHECK", help="only these (default: all but those that --list marks 'on request')")
+    verb.add_argument("--all", action="store_true", help="also those on request")
     verb.add_argument("--list", action="store_true", help="name the checks and end")
     return top
 

@@ -852,7 +852,7 @@ def test(repo: Path, names: Sequence[str], every: bool, only_list: bool, console
     """
     for name in names:
         if name not in CHECKS:
-            raise Stop(f"unknown check '{name}': there are {', '.join(CHECKS)}")
+            raise Stop(f"unknown check '{name}': see locked-rmap test --list")
     if only_list:
         for name, function in CHECKS.items():
             asked = ", on request" if name in ON_REQUEST else ""

@@ -249,11 +249,18 @@ class CannotTest(CommandCase):
             (["run", "--kconfig_add", "X"], "--kconfig_add"),
             (["fly"], "fly"),
             ([], "VERB"),
-            (["test", "nonsense"], "unknown check 'nonsense'"),
+            (["test", "nonsense"], "unknown check 'nonsense': see locked-rmap test --list"),
         ]
         for arguments, part in cases:
             with self.subTest(arguments):
                 self.assert_one_line(self.command(self.repo, arguments), part)
+
+    def test_help_says_what_the_tool_does(self) -> None:
+        answer = self.command(self.repo, ["--help"])
+        self.assertEqual(answer.returncode, 0, answer.stderr)
+        self.assertIn("KUnit suites", answer.stdout)
+        self.assertNotIn("how every verb ends", answer.stdout)
+        self.assertIn("also those on request", self.command(self.repo, ["test", "--help"]).stdout)
 
     def test_a_tree_that_is_too_old(self) -> None:
         write(self.tree / "Makefile", "VERSION = 6\nPATCHLEVEL = 0\nSUBLEVEL = 3\nEXTRAVERSION =\n")
