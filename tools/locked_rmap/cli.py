@@ -75,7 +75,7 @@ def parser() -> argparse.ArgumentParser:
     verb.add_argument("--repeat", type=_count, default=1, metavar="N",
                       help="run each guest N times, to the end, and count the runs with a failure")
     verb.add_argument("--coverage", action="store_true",
-                      help="on UML: which lines of the code under test the suites run, on the patched stage")
+                      help="on UML, 6.12 alone: which lines of the code under test the suites run, on the patched stage")
     verb.add_argument("--modules", action="store_true",
                       help="on x86_64: insert the suites as modules, and read their results in debugfs")
     verb.add_argument("glob", nargs="?", default="", metavar="SUITE_GLOB",

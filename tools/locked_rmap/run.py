@@ -268,11 +268,15 @@ def run(repo: Path, request: Request, console: Console) -> int:
     """Do what @request says; the exit status.  Raises Stop if it cannot be done."""
     if request.kernel is not None:
         source.check_line(request.kernel)
+        if request.coverage:
+            coverage.check_line(request.kernel)
     config = config_for(repo, request.arch, request.debug, request.kconfig_add, request.coverage, request.clang,
                         request.modules)
     packages.need(console, [*config.packages(), *(packages.TREE if request.tree else ())])
     cache = source.open_cache()
     site = Site(repo, cache, console, request.kernel, request.tree)
+    if request.coverage:
+        coverage.check_line(site.line)
     # Where the series has to bring the older contract, a stage of that name keeps it.
     brought = report.REVALIDATE in [stage.name for stage in site.series.stages]
     default = [stage.name for stage in site.series.stages]

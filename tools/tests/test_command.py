@@ -255,6 +255,14 @@ class CannotTest(CommandCase):
             with self.subTest(arguments):
                 self.assert_one_line(self.command(self.repo, arguments), part)
 
+    def test_coverage_of_another_line(self) -> None:
+        self.assert_one_line(self.command(self.repo, ["run", "--coverage", "--kernel", "6.1"]),
+                             "--coverage is for 6.12 alone, not for 6.1: leave it out")
+        self.assertFalse((self.temp / "cache").exists())
+        write(self.tree / "Makefile", MAKEFILE.replace("PATCHLEVEL = 12", "PATCHLEVEL = 18"))
+        self.assert_one_line(self.run_tree("--coverage"), "not for 6.18")
+        self.assertEqual(self.result_files(), [])
+
     def test_help_says_what_the_tool_does(self) -> None:
         answer = self.command(self.repo, ["--help"])
         self.assertEqual(answer.returncode, 0, answer.stderr)
