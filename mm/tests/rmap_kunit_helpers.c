@@ -188,9 +188,9 @@ EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_mmap);
 /**
  * rmap_kunit_mmap_far() - Map memory that shares no page table with other memory
  * @test: the test
- * @len: length in bytes, at most what a PUD maps
+ * @len: length in bytes
  *
- * As rmap_kunit_mmap(), but nothing else is mapped in the range of the PUD.
+ * As rmap_kunit_mmap(), but nothing else is mapped in the range of its PUDs.
  *
  * Return: the address of the area, aligned to what a PUD maps.
  */
@@ -198,8 +198,8 @@ unsigned long rmap_kunit_mmap_far(struct kunit *test, unsigned long len)
 {
 	unsigned long room;
 
-	room = rmap_kunit_vm_mmap(test, NULL, 0, 4 * PUD_SIZE, PROT_NONE,
-				  MAP_ANONYMOUS | MAP_PRIVATE);
+	room = rmap_kunit_vm_mmap(test, NULL, 0, 3 * PUD_SIZE + ALIGN(len, PUD_SIZE),
+				  PROT_NONE, MAP_ANONYMOUS | MAP_PRIVATE);
 	return rmap_kunit_vm_mmap(test, NULL, ALIGN(room + PUD_SIZE, PUD_SIZE),
 				  len, PROT_READ | PROT_WRITE,
 				  RMAP_KUNIT_MAP | MAP_FIXED);
