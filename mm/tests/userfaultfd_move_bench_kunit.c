@@ -1129,8 +1129,8 @@ static void throughput_of_threads(struct kunit *test)
 		bench_expect_pages(test, bench, bench->dst, bench->src);
 		snprintf(name, sizeof(name), "throughput.%d", nr);
 		bench_figure(test, name,
-			     div64_u64((u64)MOVERS_PAGES * NSEC_PER_MSEC,
-				       bench_median(bench, 1)), "pages/ms");
+			     div64_u64((u64)MOVERS_PAGES * NSEC_PER_SEC,
+				       bench_median(bench, 1)), "pages/s");
 	}
 }
 

@@ -227,7 +227,7 @@ def print_counted(console: Console, found: Stages, names: Sequence[str]) -> None
 
 def print_throughput(console: Console, found: Stages, names: Sequence[str]) -> None:
     """One row for each number of threads, for each stage a column of what they move, and of how that compares to one thread."""
-    rows = [["as many CPUs as the machine has, pages a ms", *(word for stage in found for word in (f"{stage}:", ""))]]
+    rows = [["as many CPUs as the machine has, pages a second", *(word for stage in found for word in (f"{stage}:", ""))]]
     for name in names:
         rows.append([figures.describe(name)])
         for kernel in found.values():

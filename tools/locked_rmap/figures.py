@@ -45,7 +45,7 @@ _WORDS = {
     "reclaim.unlocked-calls": "reclaim: calls for a folio that is not locked",
     "reclaim.trylock-failed": "reclaim: folios that somebody else has locked",
 }
-_FIGURE = re.compile(r" *# (\S+): figure ([a-z0-9.-]+) (\d+) (ns/page|ns/folio|ns/call|ns|count|pages/ms)$")
+_FIGURE = re.compile(r" *# (\S+): figure ([a-z0-9.-]+) (\d+) (ns/page|ns/folio|ns/call|ns|count|pages/s)$")
 
 
 class Figure(NamedTuple):

@@ -154,13 +154,13 @@ class StageTest(unittest.TestCase):
         self.assertEqual(figures.names({"stock": both._replace(contended=None)}), ["move.1"])
 
     def test_throughput_is_another_guests(self) -> None:
-        told = {"move.1": figure(1), "throughput.2": figure(300, "pages/ms")}
+        told = {"move.1": figure(1), "throughput.2": figure(300, "pages/s")}
         stage = Stage([Run(outcome(), told)])
         self.assertEqual(figures.names({"stock": stage}), ["move.1"])
         stage = stage._replace(parallel=Run(outcome(), told))
         self.assertEqual(figures.names({"stock": stage}), ["move.1", "throughput.2"])
         self.assertEqual(stage.values("throughput.2"), [300])
-        self.assertEqual(figures.unit({"stock": stage}, "throughput.2"), "pages/ms")
+        self.assertEqual(figures.unit({"stock": stage}, "throughput.2"), "pages/s")
         died = {"stock": stage._replace(parallel=Run(outcome(died="the guest died"), {}))}
         self.assertEqual(figures.shortcomings(died, []), ["stock, throughput: the guest died"])
 
@@ -598,13 +598,13 @@ class CommandTest(Case):
             # The guest after those that count.
             one, two = (400, 404) if stage == "stock" else (420, 819)
             self.guests[f"x86_64-bench-{stage}"] += [self.guests[f"x86_64-bench-{stage}"][0], {
-                "throughput.1": [one, "pages/ms"], "throughput.2": [two, "pages/ms"]}]
+                "throughput.1": [one, "pages/s"], "throughput.2": [two, "pages/s"]}]
         answer = self.bench("--no-collector")
         self.assertEqual(answer.returncode, 0, answer.stdout + answer.stderr)
         for row in ("one CPU, instructions counted unit stock locked",
                     "UFFDIO_MOVE, 1 page a call instructions/page 1919 1703",
                     "folio_referenced() instructions/folio 1000 1000",
-                    "as many CPUs as the machine has, pages a ms stock: locked:",
+                    "as many CPUs as the machine has, pages a second stock: locked:",
                     "1 thread 400 100% 420 100%", "2 threads 404 101% 819 195%",
                     "two CPUs, the anon_vma's lock stock: locked:",
                     "locks waits waited longest locks waits waited longest",
