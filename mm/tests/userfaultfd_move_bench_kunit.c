@@ -980,6 +980,7 @@ static void reclaim_passes(struct kunit *test)
 
 #define MOVERS			8
 #define MOVERS_PAGES		2048
+#define MOVERS_PATIENCE		20
 
 /**
  * struct mover - A thread that moves pages
@@ -1077,13 +1078,18 @@ static void movers_start(struct movers *movers)
 		rmap_kunit_thread_start(movers->movers[i].thread);
 }
 
+/* A host with other things to do takes its time for each flush of another CPU's TLB. */
 static void movers_wait(struct kunit *test, struct movers *movers)
 {
-	int i;
+	int i, tries = MOVERS_PATIENCE;
 
 	for (i = 0; i < movers->nr; i++) {
-		KUNIT_EXPECT_TRUE(test,
-				  rmap_kunit_thread_wait(movers->movers[i].thread));
+		bool ended;
+
+		do
+			ended = rmap_kunit_thread_wait(movers->movers[i].thread);
+		while (!ended && tries-- > 0);
+		KUNIT_EXPECT_TRUE(test, ended);
 		KUNIT_EXPECT_EQ(test, movers->movers[i].ret, 0);
 	}
 }
