@@ -617,29 +617,19 @@ def check_selftests(bench: Bench, line: str) -> Tally:
     return found._replace(passed=found.passed + passed)
 
 
-#: Bounds that do not hold: Documentation/bench.rst says where the instructions go.
-KNOWN_BROKEN = {("6.12", "move.1", "batched")}
-
-
 def check_bench(bench: Bench, name: str, line: str) -> Tally:
-    """What a move costs and who waits for whom: every bound holds but those that Documentation/bench.rst tells of."""
+    """What a move costs and who waits for whom: every bound holds."""
     out = bench.place(name) / "bench.json"
     cost.bench(bench.repo, cost.Request(kernel=line, json=str(out)), bench.console)
     value = json.loads(out.read_text(encoding="utf-8"))
     results = {text: text for text in value["wrong"]}
-    known: List[str] = []
     for bound in value["bounds"]:
         if bound["holds"] is None:
             # What should have been measured is in "wrong".
             continue
         where = f"{bound['figure']} on {bound['stage']}"
-        told = "" if bound["holds"] else f"{bound['value']}, must be {bound['must_be']}"
-        if told and (line, bound["figure"], bound["stage"]) in KNOWN_BROKEN:
-            known.append(f"{where}: {told}; known, not counted")
-        else:
-            results[where] = told
-    found = tally(results)
-    return found._replace(told=found.told + known)
+        results[where] = "" if bound["holds"] else f"{bound['value']}, must be {bound['must_be']}"
+    return tally(results)
 
 
 #: Callers that walk an unlocked folio, by line: on its older stages, as the kernel's authors found them.
