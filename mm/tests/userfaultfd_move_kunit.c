@@ -2584,11 +2584,14 @@ static void killed_move_stops(struct kunit *test)
 	move->thread = rmap_kunit_thread_create(test, move_call_killed, move);
 	rmap_kunit_thread_start(move->thread);
 	KUNIT_ASSERT_TRUE(test, rmap_kunit_thread_wait(move->thread));
-	/* Of a page that has moved before, some kernels tell. */
-	if (move->ret == -EAGAIN)
+	/* Some kernels tell of a page that has moved before: then it has to be true. */
+	if (move->ret == -EAGAIN) {
 		KUNIT_EXPECT_EQ(test, move->req.move, PAGE_SIZE);
-	else
+		KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->src));
+		KUNIT_EXPECT_EQ(test, rmap_kunit_read(test, move->dst), MOVE_VALUE);
+	} else {
 		KUNIT_EXPECT_EQ(test, move->ret, -EINTR);
+	}
 	KUNIT_EXPECT_FALSE(test, rmap_kunit_is_hole(test, move->src + PAGE_SIZE));
 	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->dst + PAGE_SIZE));
 }
