@@ -1107,7 +1107,7 @@ static u64 movers_time(struct movers *movers)
 	return ended - begun;
 }
 
-/* Nothing but a lock keeps twice as many threads from moving twice as many pages. */
+/* How many pages threads move together: locks and flushes of other TLBs are in the way. */
 static void throughput_of_threads(struct kunit *test)
 {
 	struct movers *movers;

@@ -233,7 +233,7 @@ def print_throughput(console: Console, found: Stages, names: Sequence[str]) -> N
         for kernel in found.values():
             value, single = kernel.value(name), kernel.value(f"{THROUGHPUT}1")
             rows[-1] += ["-" if value is None else str(value), f"{value / single:.0%}" if value and single else "-"]
-    _grid(console, rows, 1, ["times, most of them spent on flushing the TLB of an emulated CPU: see Documentation/bench.rst",
+    _grid(console, rows, 1, ["times, and not those of hardware: Documentation/bench.rst says what they are worth",
                              *_why_not(found, names)])
 
 
