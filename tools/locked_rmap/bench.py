@@ -3,18 +3,19 @@
 
 QEMU counts instructions, so the figures of a guest do not depend on the machine that
 it runs on.  Who waits for whom is seen in a guest with two CPUs and CONFIG_LOCK_STAT, and
-how many pages threads move together in one with as many as the machine has.
+how many pages threads move together in one with as many as the machine has, and on UML.
 """
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 from . import chart, collector, figures, files, kunit, packages, profile, run, source
 from .console import Console
 from .errors import HOLDS, Stop
-from .figures import CONTENTION, THROUGHPUT, Bound, Run, Stage, Stages
+from .figures import CONTENTION, NATIVE, THROUGHPUT, TIMED, Bound, Run, Stage, Stages
 from .report import LOCKED, Verdict, some
 from .series import STOCK
 
@@ -25,6 +26,8 @@ COUNTED = "-smp 1 -icount shift=0,sleep=off"
 #: The test that says how many pages threads move together, and the most that it has.
 PARALLEL = f"{SUITE}.throughput_of_threads"
 THREADS = 8
+#: Where they do, by what the names of the figures begin with.
+PLACES = {THROUGHPUT: "QEMU", NATIVE: "UML"}
 #: How often the guest that counts is run.
 RUNS = 2
 #: Seconds that a guest may take.
@@ -60,6 +63,17 @@ def configs(repo: Path) -> List[kunit.Config]:
     base = run.config_for(repo, ARCH, False)
     fragments = [repo / "tools" / "configs" / f"{name}.config" for name in ("bench", "contention")]
     return [base._replace(instead=tuple(fragments[:1]), qemu_args=COUNTED), base._replace(instead=tuple(fragments))]
+
+
+def native_config(site: run.Site, cpus: int) -> Optional[kunit.Config]:
+    """UML with @cpus CPUs; None if this kernel's has but one."""
+    options = site.work.pristine / "arch" / "um" / "Kconfig"
+    if not (options.is_file() and re.search(r"^config SMP$", options.read_text(encoding="utf-8", errors="replace"), re.M)):
+        return None
+    base = run.config_for(site.repo, "um", False)
+    # It has them only where its user processes are watched with seccomp.
+    return base._replace(instead=(site.repo / "tools" / "configs" / "native.config",),
+                         kernel_args=(f"ncpus={cpus}", "seccomp=on"))
 
 
 def one(site: run.Site, config: kunit.Config, build: Path, what: str, limit: int, results: Path, glob: str = "") -> Run:
@@ -98,6 +112,9 @@ def measure(site: run.Site, request: Request, results: run.Place, found: Dict[st
     """
     counted, contended = configs(site.repo)
     limit = request.timeout or LIMIT
+    # QEMU, and UML too, run each CPU of the guest on one of the machine's.
+    cpus = max(2, min(THREADS, os.cpu_count() or 2))
+    native = native_config(site, cpus) if request.contention else None
     asked = [site.series.stage(name) for name in request.stages] or site.series.stages
     stages = [stage for stage in site.series.stages if stage in asked]
     with site.held():
@@ -108,14 +125,18 @@ def measure(site: run.Site, request: Request, results: run.Place, found: Dict[st
             found[stage.name] = Stage([one(site, counted, build, f"{name}, {number} of {RUNS}", limit,
                                            place / f"run-{number}") for number in range(1, RUNS + 1)])
             if request.contention:
-                # QEMU runs each CPU of the guest on one of the machine's.
-                cpus = max(2, min(THREADS, os.cpu_count() or 2))
                 found[stage.name] = found[stage.name]._replace(
                     parallel=one(site, counted._replace(qemu_args=f"-smp {cpus}"), build, f"{name}, {cpus} CPUs", limit,
                                  place / "throughput", PARALLEL))
             if request.profile:
                 found[stage.name] = found[stage.name]._replace(
                     profiles=profiled(site, counted, build, f"{name}, by function", limit, place / "profile"))
+            if native is not None:
+                place /= "native"
+                name = run.stage_name(site, native, stage.name)
+                build = run.build_stage(site, native, stage.name, stage.patches, place)
+                shown = one(site, native, build, f"{name}, {cpus} CPUs", limit, place, PARALLEL)
+                found[stage.name] = found[stage.name]._replace(native=figures.renamed(shown, THROUGHPUT, NATIVE))
         for stage in stages if request.contention else []:
             place = results.stage(stage.name) / "contention"
             name = run.stage_name(site, contended, stage.name)
@@ -193,12 +214,13 @@ def tell(console: Console, found: Stages, held: Sequence[Bound], verdict: Verdic
 def print_tables(console: Console, found: Stages) -> None:
     """What was counted, then the contention; below either, why something is missing."""
     every = figures.names(found)
-    rows = [name for name in every if not name.startswith((CONTENTION, THROUGHPUT))]
+    rows = [name for name in every if not name.startswith(tuple(TIMED))]
     if rows:
         print_counted(console, found, rows)
-    rows = [name for name in every if name.startswith(THROUGHPUT)]
-    if rows:
-        print_throughput(console, found, rows)
+    for prefix in PLACES:
+        rows = [name for name in every if name.startswith(prefix)]
+        if rows:
+            print_throughput(console, found, prefix, rows)
     rows = [name for name in every if name.startswith(CONTENTION)]
     if rows:
         print_contention(console, found, rows)
@@ -225,13 +247,14 @@ def print_counted(console: Console, found: Stages, names: Sequence[str]) -> None
     _grid(console, rows, 2, [*notes, *_why_not(found, names)])
 
 
-def print_throughput(console: Console, found: Stages, names: Sequence[str]) -> None:
+def print_throughput(console: Console, found: Stages, prefix: str, names: Sequence[str]) -> None:
     """One row for each number of threads, for each stage a column of what they move, and of how that compares to one thread."""
-    rows = [["as many CPUs as the machine has, pages a second", *(word for stage in found for word in (f"{stage}:", ""))]]
+    rows = [[f"{PLACES[prefix]}, as many CPUs as the machine has, pages a second",
+             *(word for stage in found for word in (f"{stage}:", ""))]]
     for name in names:
         rows.append([figures.describe(name)])
         for kernel in found.values():
-            value, single = kernel.value(name), kernel.value(f"{THROUGHPUT}1")
+            value, single = kernel.value(name), kernel.value(f"{prefix}1")
             rows[-1] += ["-" if value is None else str(value), f"{value / single:.0%}" if value and single else "-"]
     _grid(console, rows, 1, ["times, and not those of hardware: Documentation/bench.rst says what they are worth",
                              *_why_not(found, names)])
@@ -338,7 +361,7 @@ def summary(site: run.Site, found: Stages, held: Sequence[Bound], verdict: Optio
         return {name: {"value": kernel.value(name), "unit": figures.unit(found, name), "runs": kernel.values(name),
                        "repeats": kernel.repeats(name)}
                 for name in every if kernel.values(name) and
-                prefix == next((each for each in (CONTENTION, THROUGHPUT) if name.startswith(each)), "")}
+                prefix == next((each for each in TIMED if name.startswith(each)), "")}
 
     def guest(one_run: Run) -> Dict[str, Any]:
         outcome = one_run.outcome
@@ -359,13 +382,14 @@ def summary(site: run.Site, found: Stages, held: Sequence[Bound], verdict: Optio
             stage: {
                 "figures": shown(kernel, ""),
                 "throughput": shown(kernel, THROUGHPUT),
+                "native": shown(kernel, NATIVE),
                 "contention": shown(kernel, CONTENTION),
                 "collector": {cpus: {"figures": outcome.figures, "wrong": outcome.wrong, "skipped": outcome.skipped,
                                      "seconds": round(outcome.seconds, 1)}
                               for cpus, outcome in kernel.compacted.items()},
                 "profiles": {calls: {name: round(value, 3) for name, value in sorted(by.items(), key=lambda pair: -pair[1])}
                              for calls, by in kernel.profiles.items()},
-                "guests": [guest(each) for each in (*kernel.counted, kernel.parallel, kernel.contended) if each],
+                "guests": [guest(each) for each in (*kernel.counted, *kernel.timed().values()) if each],
             } for stage, kernel in found.items()
         },
     }

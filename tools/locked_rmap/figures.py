@@ -25,6 +25,10 @@ COUNTED = ("acquisitions", "contentions")
 WALKS = ("walk.referenced", "walk.page-idle", "walk.damon-young", "walk.damon-mkold")
 CONTENTION = "contention."
 THROUGHPUT = "throughput."
+#: The same, with no emulator: on UML.
+NATIVE = "native."
+#: What guests that count no instructions show.
+TIMED = {THROUGHPUT: "throughput", NATIVE: "throughput on UML", CONTENTION: "contention"}
 #: What the reason begins with where a test was skipped.
 SKIPPED = "skipped: "
 
@@ -66,7 +70,7 @@ class Run(NamedTuple):
 class Stage(NamedTuple):
     """The guests of one kernel: those that count instructions, and the one with lock statistics, if there was one.
 
-    @parallel: the guest that shows how many pages threads move together.
+    @parallel: the guest that shows how many pages threads move together; @native: the same on UML, if that has CPUs for it.
     @profiles: for each number of pages a call, instructions a page by function, if that was asked for.
     @compacted: what the program came to that compacts a heap, by the number of CPUs.
     """
@@ -76,6 +80,7 @@ class Stage(NamedTuple):
     profiles: Dict[str, profile.Profile] = {}
     compacted: Mapping[int, collector.Outcome] = {}
     parallel: Optional[Run] = None
+    native: Optional[Run] = None
 
     def value(self, name: str) -> Optional[int]:
         """The figure @name: the lowest of all runs, since what disturbs one only adds; None if one lacks it."""
@@ -88,11 +93,14 @@ class Stage(NamedTuple):
 
     def runs(self, name: str) -> List[Run]:
         """The guests that are to report the figure @name."""
-        if name.startswith(CONTENTION):
-            return [self.contended] if self.contended is not None else []
-        if name.startswith(THROUGHPUT):
-            return [self.parallel] if self.parallel is not None else []
+        for prefix, run in self.timed().items():
+            if name.startswith(prefix):
+                return [run] if run is not None else []
         return self.counted
+
+    def timed(self) -> Dict[str, Optional[Run]]:
+        """The guests that count no instructions, by what the names of their figures begin with."""
+        return {THROUGHPUT: self.parallel, NATIVE: self.native, CONTENTION: self.contended}
 
     def repeats(self, name: str) -> bool:
         """Tell whether all runs came to the same, as far as they need to."""
@@ -138,13 +146,19 @@ def read(text: str) -> Dict[str, Figure]:
     return found
 
 
+def renamed(run: Run, prefix: str, other: str) -> Run:
+    """@run with figures whose names begin with @other, not with @prefix."""
+    return run._replace(figures={other + name[len(prefix):] if name.startswith(prefix) else name: figure
+                                 for name, figure in run.figures.items()})
+
+
 def names(stages: Stages) -> List[str]:
     """Every figure that a kernel reported, in the order of the tables."""
     found: Dict[str, None] = {}
     for stage in stages.values():
         for run in stage.counted:
-            found.update(dict.fromkeys(name for name in run.figures if not name.startswith((CONTENTION, THROUGHPUT))))
-        for other, prefix in ((stage.parallel, THROUGHPUT), (stage.contended, CONTENTION)):
+            found.update(dict.fromkeys(name for name in run.figures if not name.startswith(tuple(TIMED))))
+        for prefix, other in stage.timed().items():
             if other is not None:
                 found.update(dict.fromkeys(name for name in other.figures if name.startswith(prefix)))
     known = list(_WORDS)
@@ -177,7 +191,7 @@ def describe(name: str) -> str:
         kinds = {"wait": "time in wait for the lock", "longest": "longest call"}
         return f"{threads} threads move {pages}{beside}: {kinds.get(kind, kind)}"
     match = re.fullmatch(r"(.*)\.(\d+)", name)
-    if match and name.startswith(THROUGHPUT):
+    if match and name.startswith((THROUGHPUT, NATIVE)):
         return f"{match.group(2)} thread{'' if match.group(2) == '1' else 's'}"
     if match and match.group(1) in _WORDS:
         return f"{_WORDS[match.group(1)]}, {calls_words(match.group(2))}"
@@ -231,10 +245,7 @@ def shortcomings(stages: Stages, held: Sequence[Bound]) -> List[str]:
     wrong: List[str] = []
     for stage, kernel in stages.items():
         guests = [(f"{stage}, run {number}", run) for number, run in enumerate(kernel.counted, 1)]
-        if kernel.parallel is not None:
-            guests.append((f"{stage}, throughput", kernel.parallel))
-        if kernel.contended is not None:
-            guests.append((f"{stage}, contention", kernel.contended))
+        guests += [(f"{stage}, {TIMED[prefix]}", run) for prefix, run in kernel.timed().items() if run is not None]
         for where, run in guests:
             bad = [test for test, status in run.outcome.tests.items() if status in (FAIL, CRASH)]
             splats = [splat.title for splat in run.outcome.splats if not splat.expected]

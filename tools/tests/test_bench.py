@@ -161,6 +161,11 @@ class StageTest(unittest.TestCase):
         self.assertEqual(figures.names({"stock": stage}), ["move.1", "throughput.2"])
         self.assertEqual(stage.values("throughput.2"), [300])
         self.assertEqual(figures.unit({"stock": stage}, "throughput.2"), "pages/s")
+        # On UML the test is the same, and the figures are others.
+        native = figures.renamed(Run(outcome(), {"throughput.2": figure(900, "pages/s")}), "throughput.", "native.")
+        stage = stage._replace(native=native)
+        self.assertEqual(figures.names({"stock": stage}), ["move.1", "throughput.2", "native.2"])
+        self.assertEqual((stage.value("throughput.2"), stage.value("native.2")), (300, 900))
         died = {"stock": stage._replace(parallel=Run(outcome(died="the guest died"), {}))}
         self.assertEqual(figures.shortcomings(died, []), ["stock, throughput: the guest died"])
 
@@ -173,7 +178,7 @@ class WordsTest(unittest.TestCase):
                 ("move.1", "UFFDIO_MOVE, 1 page a call"), ("copy.512", "UFFDIO_COPY and MADV_DONTNEED, 512 pages a call"),
                 ("move.thp", "UFFDIO_MOVE, a huge page whole"), ("walk.referenced", "folio_referenced()"),
                 ("contention.alone.2.acquisitions", "2 threads move pages: acquisitions"),
-                ("throughput.1", "1 thread"), ("throughput.4", "4 threads"),
+                ("throughput.1", "1 thread"), ("throughput.4", "4 threads"), ("native.2", "2 threads"),
                 ("contention.page-idle.8.wait", "8 threads move pages, beside page_idle: time in wait for the lock"),
                 ("contention.damon.thp.4.longest", "4 threads move huge pages, beside DAMON: longest call"),
                 ("brand-new.3", "brand-new.3")):
@@ -604,7 +609,7 @@ class CommandTest(Case):
         for row in ("one CPU, instructions counted unit stock locked",
                     "UFFDIO_MOVE, 1 page a call instructions/page 1919 1703",
                     "folio_referenced() instructions/folio 1000 1000",
-                    "as many CPUs as the machine has, pages a second stock: locked:",
+                    "QEMU, as many CPUs as the machine has, pages a second stock: locked:",
                     "1 thread 400 100% 420 100%", "2 threads 404 101% 819 195%",
                     "two CPUs, the anon_vma's lock stock: locked:",
                     "locks waits waited longest locks waits waited longest",
@@ -636,6 +641,33 @@ class CommandTest(Case):
         for call in parallel:
             self.assertRegex(" ".join(call), r"--qemu_args=-smp [2-8] ")
         self.assertEqual(len([call for call in runs if "contention.config" in " ".join(call)]), 2)
+
+    def test_uml_runs_too_where_it_has_more_than_one_cpu(self) -> None:
+        write(self.tree / "arch/um/Kconfig", "config SMP\n\tbool\n")
+        for stage, two in (("stock", 404), ("locked", 819)):
+            self.guests[f"um-native-{stage}"] = [{"throughput.1": [400, "pages/s"], "throughput.2": [two, "pages/s"]}]
+        answer = self.bench("--no-collector")
+        self.assertEqual(answer.returncode, 0, answer.stdout + answer.stderr)
+        for row in ("UML, as many CPUs as the machine has, pages a second stock: locked:",
+                    "2 threads 404 101% 819 205%"):
+            self.assertIn(row, self.rows(answer))
+        value = json.loads((self.place / "bench.json").read_text(encoding="utf-8"))
+        self.assertEqual(value["stages"]["locked"]["native"]["native.2"]["value"], 819)
+        self.assertTrue((self.place / "locked/native/kernel.log").is_file())
+        runs = [" ".join(call) for call in self.calls() if call[1] == "exec" and "native.config" in " ".join(call)]
+        self.assertEqual(len(runs), 2)
+        for call in runs:
+            self.assertRegex(call, r"--kernel_args=ncpus=[2-8] --kernel_args=seccomp=on userfaultfd_move_bench\.throughput_of_threads")
+            self.assertNotIn("--arch", call)
+        self.guests["um-native-locked"] = [None]
+        answer = self.bench("--no-collector")
+        self.assertEqual(answer.returncode, 1, answer.stdout + answer.stderr)
+        self.assertIn("locked, throughput on UML: the guest died (Kernel panic - not syncing: x)", self.rows(answer))
+
+    def test_uml_with_one_cpu_is_left_out(self) -> None:
+        write(self.tree / "arch/um/Kconfig", "\tdepends on !SMP\n")
+        self.bench("--no-collector")
+        self.assertEqual([call for call in self.calls() if "native.config" in " ".join(call)], [])
 
     def test_a_broken_bound_is_a_line_and_status_1(self) -> None:
         self.guests["x86_64-bench-locked"][0]["move.16"][0] = 999
