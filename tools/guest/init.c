@@ -126,6 +126,34 @@ static void add_swap(void)
 		give_up("swap to " SWAP_DISK);
 }
 
+/*
+ * Start the CPUs that "maxcpus=" on the kernel's command line has left out.
+ *
+ * Linux before 6.5 waits for a CPU to come up in a loop without a pause. Where QEMU
+ * counts instructions, one before 8.1 gives another CPU a turn only if this one
+ * does not use all of its own: there somebody beside that loop has to give way.
+ */
+static void add_cpus(void)
+{
+	char path[100];
+	pid_t pid;
+	int cpu;
+
+	pid = fork();
+	if (pid < 0)
+		give_up("fork");
+	while (pid == 0)
+		__builtin_ia32_pause();
+	for (cpu = 1; ; cpu++) {
+		snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%d/online", cpu);
+		if (access(path, F_OK))
+			break;
+		put(path, "1");
+	}
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
 static void set_up(void)
 {
 	const char *pages = getenv("selftests_hugepages");
@@ -142,6 +170,7 @@ static void set_up(void)
 	put("/proc/sys/vm/nr_hugepages", pages ? pages : "0");
 	put("/proc/sys/vm/unprivileged_userfaultfd", "1");
 	add_swap();
+	add_cpus();
 	setenv("PATH", "/", 1);
 	setenv("HOME", "/tmp", 1);
 }

@@ -24,7 +24,7 @@ MODES = ("move", "copy")
 #: For each number of CPUs, how many threads compact, in one run of the program each.
 CPUS = {1: (1,), 2: (1, 2)}
 #: What the program is told: pages of the heap, threads that use it, times over, and which heap.
-MUTATORS, PAGES, ROUNDS, SEED = 2, 16384, 5, 1
+MUTATORS, PAGES, ROUNDS, SEED = 2, 16384, 15, 1
 #: Seconds that a round may take, and a run of the program.
 ROUND_LIMIT, LIMIT = 60, 400
 #: The guest's memory in MiB: it holds the heap twice, whatever the mode.
@@ -148,7 +148,7 @@ def run_guest(repo: Path, kernel: Path, what: str, results: Path, console: Conso
         console.begin(f"compacting a heap on {what}, {cpus} CPU{'s' if cpus > 1 else ''}")
         started = time.monotonic()
         limit = sum(job.seconds for job in jobs) + selftests.BOOT
-        hung = guest.run(guest.qemu(kernel, archive, log, MEMORY, ["norandmaps"], CLOCK, COUNTED, cpus),
+        hung = guest.run(guest.qemu(kernel, archive, log, MEMORY, ["norandmaps", "maxcpus=1"], CLOCK, COUNTED, cpus),
                          log, results / "qemu.log", limit, console, console.tick)
         seconds = time.monotonic() - started
     text = guest.text_of(log)
