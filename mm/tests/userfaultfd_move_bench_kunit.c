@@ -5,7 +5,8 @@
  * QEMU with one CPU and -icount shift=0,sleep=off, the figures repeat on any
  * machine.
  *
- * And who waits for whom, on two CPUs or more, with CONFIG_LOCK_STAT.
+ * And, on two CPUs or more, how many pages threads move together, and who waits for
+ * whom, with CONFIG_LOCK_STAT.
  *
  * Each figure is a line "figure NAME VALUE UNIT" in the log.
  */
@@ -1078,20 +1079,23 @@ static void movers_start(struct movers *movers)
 		rmap_kunit_thread_start(movers->movers[i].thread);
 }
 
-/* A host with other things to do takes its time for each flush of another CPU's TLB. */
-static void movers_wait(struct kunit *test, struct movers *movers)
+/*
+ * Tell whether all have come to an end. A host with other things to do takes its time
+ * for each flush of another CPU's TLB.
+ */
+static bool movers_wait(struct kunit *test, struct movers *movers)
 {
 	int i, tries = MOVERS_PATIENCE;
+	bool ended = true;
 
-	for (i = 0; i < movers->nr; i++) {
-		bool ended;
-
+	for (i = 0; i < movers->nr && ended; i++) {
 		do
 			ended = rmap_kunit_thread_wait(movers->movers[i].thread);
 		while (!ended && tries-- > 0);
 		KUNIT_EXPECT_TRUE(test, ended);
 		KUNIT_EXPECT_EQ(test, movers->movers[i].ret, 0);
 	}
+	return ended;
 }
 
 /* How long all of them took together, in ns. */
@@ -1128,7 +1132,8 @@ static void throughput_of_threads(struct kunit *test)
 			bench_turn(test, bench);
 			movers_create(test, movers, bench, nr);
 			movers_start(movers);
-			movers_wait(test, movers);
+			if (!movers_wait(test, movers))
+				return;
 			if (i >= 0)
 				bench->ns[i] = movers_time(movers);
 		}

@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
-from . import chart, collector, figures, files, kunit, packages, profile, run, source
+from . import chart, collector, figures, files, kunit, packages, proc, profile, run, source
 from .console import Console
 from .errors import HOLDS, Stop
 from .figures import CONTENTION, NATIVE, THROUGHPUT, TIMED, Bound, Run, Stage, Stages
@@ -23,7 +23,7 @@ ARCH = "x86_64"
 SUITE = "userfaultfd_move_bench"
 #: One CPU, which takes a nanosecond of its clock for each instruction, and none to sleep.
 COUNTED = "-smp 1 -icount shift=0,sleep=off"
-#: The test that says how many pages threads move together, and the most that it has.
+#: The test that says how many pages threads move together, and the most threads that it has.
 PARALLEL = f"{SUITE}.throughput_of_threads"
 THREADS = 8
 #: Where they do, by what the names of the figures begin with.
@@ -36,8 +36,8 @@ LIMIT = 600
 CALLS = ("1", "16", "512")
 OTHERS = ("mremap", "mremap-dontunmap", "copy")
 #: What is shown of a heap that was compacted, and up to how many CPUs: those of one guest take
-#: turns, and a mutator may have to wait for one.
-COMPACTED = {"completion": ("until it is done", 2), "cpu": ("the collector's CPU time", 2),
+#: turns, for which a mutator may have to wait, and which count as time of all of them.
+COMPACTED = {"completion": ("until it is done", 2), "cpu": ("the workers' CPU time", 1),
              "stall": ("the longest stall of a mutator", 1)}
 #: Figures of the contention, as their columns are headed; those that are times.
 KINDS = {"acquisitions": "locks", "contentions": "waits", "wait": "waited", "longest": "longest"}
@@ -65,15 +65,20 @@ def configs(repo: Path) -> List[kunit.Config]:
     return [base._replace(instead=tuple(fragments[:1]), qemu_args=COUNTED), base._replace(instead=tuple(fragments))]
 
 
-def native_config(site: run.Site, cpus: int) -> Optional[kunit.Config]:
-    """UML with @cpus CPUs; None if this kernel's has but one."""
+def cpus() -> int:
+    """How many CPUs a guest has whose threads are to run at a time: QEMU, and UML too, run each on one of the machine's."""
+    return min(THREADS, len(os.sched_getaffinity(0)))
+
+
+def native_config(site: run.Site) -> Optional[kunit.Config]:
+    """UML with several CPUs; None if this kernel's has but one."""
     options = site.work.pristine / "arch" / "um" / "Kconfig"
     if not (options.is_file() and re.search(r"^config SMP$", options.read_text(encoding="utf-8", errors="replace"), re.M)):
         return None
     base = run.config_for(site.repo, "um", False)
     # It has them only where its user processes are watched with seccomp.
     return base._replace(instead=(site.repo / "tools" / "configs" / "native.config",),
-                         kernel_args=(f"ncpus={cpus}", "seccomp=on"))
+                         kernel_args=(f"ncpus={cpus()}", "seccomp=on"))
 
 
 def one(site: run.Site, config: kunit.Config, build: Path, what: str, limit: int, results: Path, glob: str = "") -> Run:
@@ -83,9 +88,9 @@ def one(site: run.Site, config: kunit.Config, build: Path, what: str, limit: int
     return Run(outcome, figures.read((results / "kernel.log").read_text(encoding="utf-8", errors="replace")))
 
 
-def profiled(site: run.Site, config: kunit.Config, build: Path, what: str, limit: int,
-             results: Path) -> Dict[str, profile.Profile]:
-    """Run the guest that moves pages with every instruction counted; files go to @results.
+def profiled(site: run.Site, stage: Stage, config: kunit.Config, build: Path, what: str, limit: int,
+             results: Path) -> Stage:
+    """Run the guest that moves pages with every instruction counted, and add that to @stage; files go to @results.
 
     Raises Stop if nothing can be counted.
     """
@@ -100,9 +105,29 @@ def profiled(site: run.Site, config: kunit.Config, build: Path, what: str, limit
     if not out.is_file():
         raise Stop(f"QEMU did not take its plugin ({outcome.died or 'it wrote nothing'}): look at {results / 'kunit.log'}")
     if outcome.tests.get(profile.CASE) != kunit.PASS:
-        # The figures say what is wrong with it.
-        return {}
-    return profile.per_page(profile.read_windows(out.read_text(encoding="ascii"), symbols), CALLS)
+        return stage._replace(profiled=Run(outcome, {}))
+    return stage._replace(profiled=Run(outcome, {}),
+                          profiles=profile.per_page(profile.read_windows(out.read_text(encoding="ascii"), symbols), CALLS))
+
+
+def in_parallel(site: run.Site, stage: Stage, counted: kunit.Config, build: Path, patches: List[str], name: str,
+                limit: int, results: run.Place) -> Stage:
+    """Have threads move pages together, in the kernel of @build and on UML, and add that to @stage called @name."""
+    place = results.stage(name)
+    what = f"{run.stage_name(site, counted, name)}, {cpus()} CPUs"
+    stage = stage._replace(parallel=one(site, counted._replace(qemu_args=f"-smp {cpus()}"), build, what, limit,
+                                        place / "throughput", PARALLEL))
+    native = native_config(site)
+    if native is None:
+        return stage
+    what = f"{run.stage_name(site, native, name)}, {cpus()} CPUs"
+    try:
+        build = run.build_stage(site, native, name, patches, place / "native")
+    except kunit.BuildFailed as err:
+        # The rest is worth having.
+        return stage._replace(trouble=[str(err).replace(str(results.temp), str(results.final))])
+    shown = one(site, native, build, what, limit, place / "native", PARALLEL)
+    return stage._replace(native=figures.renamed(shown, THROUGHPUT, NATIVE))
 
 
 def measure(site: run.Site, request: Request, results: run.Place, found: Dict[str, Stage]) -> None:
@@ -112,9 +137,6 @@ def measure(site: run.Site, request: Request, results: run.Place, found: Dict[st
     """
     counted, contended = configs(site.repo)
     limit = request.timeout or LIMIT
-    # QEMU, and UML too, run each CPU of the guest on one of the machine's.
-    cpus = max(2, min(THREADS, os.cpu_count() or 2))
-    native = native_config(site, cpus) if request.contention else None
     asked = [site.series.stage(name) for name in request.stages] or site.series.stages
     stages = [stage for stage in site.series.stages if stage in asked]
     with site.held():
@@ -124,19 +146,12 @@ def measure(site: run.Site, request: Request, results: run.Place, found: Dict[st
             build = run.build_stage(site, counted, stage.name, stage.patches, place)
             found[stage.name] = Stage([one(site, counted, build, f"{name}, {number} of {RUNS}", limit,
                                            place / f"run-{number}") for number in range(1, RUNS + 1)])
-            if request.contention:
-                found[stage.name] = found[stage.name]._replace(
-                    parallel=one(site, counted._replace(qemu_args=f"-smp {cpus}"), build, f"{name}, {cpus} CPUs", limit,
-                                 place / "throughput", PARALLEL))
             if request.profile:
-                found[stage.name] = found[stage.name]._replace(
-                    profiles=profiled(site, counted, build, f"{name}, by function", limit, place / "profile"))
-            if native is not None:
-                place /= "native"
-                name = run.stage_name(site, native, stage.name)
-                build = run.build_stage(site, native, stage.name, stage.patches, place)
-                shown = one(site, native, build, f"{name}, {cpus} CPUs", limit, place, PARALLEL)
-                found[stage.name] = found[stage.name]._replace(native=figures.renamed(shown, THROUGHPUT, NATIVE))
+                found[stage.name] = profiled(site, found[stage.name], counted, build, f"{name}, by function", limit,
+                                             place / "profile")
+            if request.contention and cpus() > 1:
+                found[stage.name] = in_parallel(site, found[stage.name], counted, build, stage.patches, stage.name, limit,
+                                                results)
         for stage in stages if request.contention else []:
             place = results.stage(stage.name) / "contention"
             name = run.stage_name(site, contended, stage.name)
@@ -180,6 +195,8 @@ def bench(repo: Path, request: Request, console: Console) -> int:
         value = summary(site, found, held, verdict)
         results.publish("bench.json", value)
     print_tables(console, found)
+    if request.contention and cpus() < 2:
+        console.line(console.paint("throughput not measured: threads would have to share the one CPU", "33"))
     tell(console, found, held, verdict)
     if request.json == "-":
         print(json.dumps(value, indent=1, ensure_ascii=False), flush=True)
@@ -200,6 +217,8 @@ def tell(console: Console, found: Stages, held: Sequence[Bound], verdict: Verdic
     for bound in held:
         if bound.holds is False:
             console.line(console.paint(f"bound broken: {bound.sentence()}", "31;1"))
+    for text in figures.unseen(found):
+        console.line(console.paint(text, "33"))
     left: Dict[str, List[Bound]] = {}
     for bound in held:
         if bound.holds is None and not bound.missing:
@@ -214,7 +233,7 @@ def tell(console: Console, found: Stages, held: Sequence[Bound], verdict: Verdic
 def print_tables(console: Console, found: Stages) -> None:
     """What was counted, then the contention; below either, why something is missing."""
     every = figures.names(found)
-    rows = [name for name in every if not name.startswith(tuple(TIMED))]
+    rows = [name for name in every if not name.startswith(TIMED)]
     if rows:
         print_counted(console, found, rows)
     for prefix in PLACES:
@@ -240,8 +259,8 @@ def print_counted(console: Console, found: Stages, names: Sequence[str]) -> None
         rows.append([figures.describe(name), figures.unit(found, name)])
         for stage, kernel in found.items():
             value, same = kernel.value(name), kernel.repeats(name)
-            rows[-1].append(f"{'-' if value is None else value}{' ' if same else '*'}")
-            if not same:
+            rows[-1].append(f"{'-' if value is None else value}{'*' if same is False else ' '}")
+            if same is False:
                 notes[f"* {rows[-1][0]} on {stage}: the runs differ by more than {figures.TOLERANCE} %: "
                       + ", ".join(map(str, kernel.values(name)))] = None
     _grid(console, rows, 2, [*notes, *_why_not(found, names)])
@@ -249,8 +268,7 @@ def print_counted(console: Console, found: Stages, names: Sequence[str]) -> None
 
 def print_throughput(console: Console, found: Stages, prefix: str, names: Sequence[str]) -> None:
     """One row for each number of threads, for each stage a column of what they move, and of how that compares to one thread."""
-    rows = [[f"{PLACES[prefix]}, as many CPUs as the machine has, pages a second",
-             *(word for stage in found for word in (f"{stage}:", ""))]]
+    rows = [[f"{PLACES[prefix]}, {cpus()} CPUs, pages a second", *(word for stage in found for word in (f"{stage}:", ""))]]
     for name in names:
         rows.append([figures.describe(name)])
         for kernel in found.values():
@@ -293,18 +311,24 @@ def print_compacted(console: Console, found: Stages) -> None:
     did = {stage: kernel.compacted for stage, kernel in found.items() if kernel.compacted}
     rows = [["a heap is compacted", *(word for stage in did for word in (f"{stage}:", "", ""))],
             ["", *(word for _ in did for word in ("move", "copy", "move/copy"))]]
-    shown = [(cpus, workers, name, words) for cpus, several in collector.CPUS.items() for workers in several
-             for name, (words, most) in COMPACTED.items() if cpus <= most]
-    for cpus, workers, name, words in shown:
-        rows.append([f"{cpus} CPU{'s' if cpus > 1 else ''}, {workers} worker{'s' if workers > 1 else ''}: {words}"])
+    shown = [(count, workers, name, words) for count, several in collector.CPUS.items() for workers in several
+             for name, (words, most) in COMPACTED.items() if count <= most]
+    differ: Dict[str, None] = {}
+    for count, workers, name, words in shown:
+        rows.append([f"{count} CPU{'s' if count > 1 else ''}, {workers} worker{'s' if workers > 1 else ''}: {words}"])
         for stage in did:
-            outcome = did[stage].get(cpus)
-            times = [outcome.value(mode, workers, name) if outcome else None for mode in collector.MODES]
+            outcome = did[stage].get(count)
+            for mode in collector.MODES:
+                what = collector.figure(mode, workers, name)
+                values = [each[what] for each in (outcome.figures, outcome.again) if what in each] if outcome else []
+                rows[-1].append(_milliseconds(values[0]) if values else "-")
+                if figures.alike(values) is False:
+                    differ[f"{rows[-1][0]}, {mode} on {stage}: the runs differ by more than {figures.TOLERANCE} %: "
+                           + ", ".join(map(_milliseconds, values))] = None
             ratio = outcome.ratio(workers, name) if outcome else None
-            rows[-1] += ["-" if value is None else _milliseconds(value) for value in times]
             rows[-1].append("-" if ratio is None else f"{ratio:.0%}" if ratio < 10 else f"{ratio:.0f} times")
     why = {f"- {stage}: {why}": None for stage in did for outcome in did[stage].values() for why in outcome.skipped.values()}
-    _grid(console, rows, 1, ["in ms of a CPU that takes 1 ns for an instruction; CPUs take turns", *why])
+    _grid(console, rows, 1, ["in ms of a CPU that takes 1 ns for an instruction; CPUs take turns", *differ, *why])
 
 
 def print_profile(console: Console, stage: str, profiles: Dict[str, profile.Profile]) -> None:
@@ -373,6 +397,8 @@ def summary(site: run.Site, found: Stages, held: Sequence[Bound], verdict: Optio
         "kernel": site.version,
         "line": site.line,
         "arch": ARCH,
+        "tools": {name: proc.output([name, "--version"]).stdout.split("\n")[0] for name in ("gcc", f"qemu-system-{ARCH}")},
+        "cpus": cpus(),
         "status": verdict.status if verdict else None,
         "verdict": verdict.sentence if verdict else None,
         "wrong": figures.shortcomings(found, held),
@@ -384,12 +410,15 @@ def summary(site: run.Site, found: Stages, held: Sequence[Bound], verdict: Optio
                 "throughput": shown(kernel, THROUGHPUT),
                 "native": shown(kernel, NATIVE),
                 "contention": shown(kernel, CONTENTION),
-                "collector": {cpus: {"figures": outcome.figures, "wrong": outcome.wrong, "skipped": outcome.skipped,
-                                     "seconds": round(outcome.seconds, 1)}
-                              for cpus, outcome in kernel.compacted.items()},
+                "collector": {count: {"figures": {name: {"value": value, "unit": collector.UNITS[name.split(".")[-1]],
+                                                         "again": outcome.again.get(name)}
+                                                  for name, value in outcome.figures.items()},
+                                      "wrong": outcome.wrong, "skipped": outcome.skipped,
+                                      "seconds": round(outcome.seconds, 1)}
+                              for count, outcome in kernel.compacted.items()},
                 "profiles": {calls: {name: round(value, 3) for name, value in sorted(by.items(), key=lambda pair: -pair[1])}
                              for calls, by in kernel.profiles.items()},
-                "guests": [guest(each) for each in (*kernel.counted, *kernel.timed().values()) if each],
+                "guests": {name: guest(each) for name, each in kernel.guests().items()},
             } for stage, kernel in found.items()
         },
     }

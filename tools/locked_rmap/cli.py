@@ -124,13 +124,13 @@ def parser() -> argparse.ArgumentParser:
                       help="a stage of the line's series, may be repeated (default: all)")
     verb.add_argument("--tree", type=_path, metavar="DIR", help="a kernel tree of yours; it is only read")
     verb.add_argument("--no-contention", dest="contention", action="store_false",
-                      help="leave out the guests with two CPUs, which show who waits for whom")
+                      help="leave out the suite's guests with several CPUs: who waits for whom, what threads move together")
     verb.add_argument("--no-collector", dest="collector", action="store_false",
                       help="leave out the guests in which a program compacts a heap")
     verb.add_argument("--profile", action="store_true", help="also tell in which functions a move spends its instructions")
     verb.add_argument("--json", type=_file, metavar="FILE", help="write all that was measured as JSON; - for standard output")
     verb.add_argument("--svg", type=_path, metavar="FILE", help="write the chart")
-    verb.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="how long a guest may take for all tests")
+    verb.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="how long a guest of the suite may take for all tests")
 
     verb = verbs.add_parser("test", help="the project's own tests")
     verb.add_argument("checks", nargs="*", metavar="CHECK", help="only these (default: all but those that --list marks 'on request')")

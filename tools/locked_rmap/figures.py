@@ -27,8 +27,8 @@ CONTENTION = "contention."
 THROUGHPUT = "throughput."
 #: The same, with no emulator: on UML.
 NATIVE = "native."
-#: What guests that count no instructions show.
-TIMED = {THROUGHPUT: "throughput", NATIVE: "throughput on UML", CONTENTION: "contention"}
+#: What the names of figures begin with that guests tell who count no instructions.
+TIMED = (THROUGHPUT, NATIVE, CONTENTION)
 #: What the reason begins with where a test was skipped.
 SKIPPED = "skipped: "
 
@@ -71,8 +71,9 @@ class Stage(NamedTuple):
     """The guests of one kernel: those that count instructions, and the one with lock statistics, if there was one.
 
     @parallel: the guest that shows how many pages threads move together; @native: the same on UML, if that has CPUs for it.
-    @profiles: for each number of pages a call, instructions a page by function, if that was asked for.
+    @profiles: for each number of pages a call, instructions a page by function, if that was asked for, of the guest @profiled.
     @compacted: what the program came to that compacts a heap, by the number of CPUs.
+    @trouble: what went wrong outside of a guest.
     """
 
     counted: List[Run]
@@ -81,6 +82,8 @@ class Stage(NamedTuple):
     compacted: Mapping[int, collector.Outcome] = {}
     parallel: Optional[Run] = None
     native: Optional[Run] = None
+    profiled: Optional[Run] = None
+    trouble: Sequence[str] = ()
 
     def value(self, name: str) -> Optional[int]:
         """The figure @name: the lowest of all runs, since what disturbs one only adds; None if one lacks it."""
@@ -102,10 +105,20 @@ class Stage(NamedTuple):
         """The guests that count no instructions, by what the names of their figures begin with."""
         return {THROUGHPUT: self.parallel, NATIVE: self.native, CONTENTION: self.contended}
 
-    def repeats(self, name: str) -> bool:
-        """Tell whether all runs came to the same, as far as they need to."""
-        values = self.values(name)
-        return not values or (max(values) - min(values)) * 100 <= min(values) * TOLERANCE
+    def repeats(self, name: str) -> Optional[bool]:
+        """Tell whether all runs came to the same, as far as they need to; None if there are not two that tell."""
+        return alike(self.values(name))
+
+    def guests(self) -> Dict[str, Run]:
+        """All guests, by the directories of their files."""
+        named = {**{f"run-{number}": each for number, each in enumerate(self.counted, 1)},
+                 "throughput": self.parallel, "native": self.native, "profile": self.profiled, "contention": self.contended}
+        return {name: each for name, each in named.items() if each is not None}
+
+
+def alike(values: Sequence[int]) -> Optional[bool]:
+    """Tell whether @values, of the same figure, are the same as far as they need to be; None if there are not two."""
+    return None if len(values) < 2 else (max(values) - min(values)) * 100 <= min(values) * TOLERANCE
 
 
 class Bound(NamedTuple):
@@ -157,7 +170,7 @@ def names(stages: Stages) -> List[str]:
     found: Dict[str, None] = {}
     for stage in stages.values():
         for run in stage.counted:
-            found.update(dict.fromkeys(name for name in run.figures if not name.startswith(tuple(TIMED))))
+            found.update(dict.fromkeys(name for name in run.figures if not name.startswith(TIMED)))
         for prefix, other in stage.timed().items():
             if other is not None:
                 found.update(dict.fromkeys(name for name in other.figures if name.startswith(prefix)))
@@ -244,9 +257,9 @@ def shortcomings(stages: Stages, held: Sequence[Bound]) -> List[str]:
     """What went wrong in the guests themselves, a line each."""
     wrong: List[str] = []
     for stage, kernel in stages.items():
-        guests = [(f"{stage}, run {number}", run) for number, run in enumerate(kernel.counted, 1)]
-        guests += [(f"{stage}, {TIMED[prefix]}", run) for prefix, run in kernel.timed().items() if run is not None]
-        for where, run in guests:
+        wrong += [f"{stage}: {text}" for text in kernel.trouble]
+        for name, run in kernel.guests().items():
+            where = f"{stage}, {name}"
             bad = [test for test, status in run.outcome.tests.items() if status in (FAIL, CRASH)]
             splats = [splat.title for splat in run.outcome.splats if not splat.expected]
             if run.outcome.died:
@@ -262,6 +275,22 @@ def shortcomings(stages: Stages, held: Sequence[Bound]) -> List[str]:
     for (stage, why), lost in gaps(stages, held).items():
         wrong.append(f"{stage} lacks {len(lost)} figure{'s' if len(lost) > 1 else ''} ({some(lost)}): {why}")
     return wrong
+
+
+def unseen(stages: Stages) -> List[str]:
+    """What was skipped on every stage, so that no table has a place for it, and why, a line each."""
+    told: List[str] = []
+    kinds = {"": [run for kernel in stages.values() for run in kernel.counted],
+             **{prefix: [run for kernel in stages.values() for run in [kernel.timed()[prefix]] if run is not None]
+                for prefix in TIMED}}
+    for prefix, runs in kinds.items():
+        for test in dict.fromkeys(test for run in runs for test in run.outcome.tests):
+            # Guests skip what is another one's.
+            whose = next((each for each in (CONTENTION, THROUGHPUT) if test.split(".")[-1].startswith(f"{each[:-1]}_")), "")
+            if whose == (THROUGHPUT if prefix == NATIVE else prefix) and all(run.outcome.tests.get(test) == SKIP for run in runs):
+                told.append(f"{test}{' on UML' if prefix == NATIVE else ''} skipped on every stage: "
+                            + (runs[0].outcome.skips.get(test) or "no reason given"))
+    return told
 
 
 def bounds(stages: Stages, line: str, contention: bool) -> List[Bound]:

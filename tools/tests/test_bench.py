@@ -15,6 +15,8 @@ from locked_rmap.kunit import FAIL, PASS, SKIP, Outcome
 
 from .support import PATCH, REPO, Case, kernel_tree, repository, write
 
+#: How many a guest gets whose threads run at a time.
+CPUS = bench.cpus()
 MOVES = {"stock": (1919, 998, 938), "locked": (1703, 812, 766), "batched": (1450, 201, 106)}
 
 
@@ -115,7 +117,7 @@ class RecordedTest(unittest.TestCase):
 
     def test_tests_that_failed_are_told(self) -> None:
         self.assertEqual(figures.shortcomings(self.stages, []), [
-            f"stock, run {number}: 2 of 17 tests fail ({bench.SUITE}.move_swapped_pages, {bench.SUITE}.reclaim_passes)"
+            f"stock, run-{number}: 2 of 17 tests fail ({bench.SUITE}.move_swapped_pages, {bench.SUITE}.reclaim_passes)"
             for number in (1, 2)])
 
     def test_a_figure_whose_test_failed_or_was_skipped(self) -> None:
@@ -140,7 +142,7 @@ class StageTest(unittest.TestCase):
 
     def test_one_percent_is_the_same(self) -> None:
         for first, second, same in ((1000, 1010, True), (1010, 1000, True), (1000, 1011, False), (0, 0, True),
-                                    (0, 1, False), (7, 7, True)):
+                                    (0, 1, False), (7, 7, True), (7, None, None)):
             with self.subTest(first=first, second=second):
                 self.assertEqual(self.stage(first, second).repeats("move.1"), same)
 
@@ -238,10 +240,10 @@ class MissingTest(unittest.TestCase):
     def test_guests(self) -> None:
         splat = klog.Splat("WARNING: CPU: 0 at mm/rmap.c:1", 7, [], False)
         for name, told, part in (
-                ("died", outcome("the guest died"), "batched, run 2: the guest died"),
+                ("died", outcome("the guest died"), "batched, run-2: the guest died"),
                 ("failed", outcome(moves=PASS, more=FAIL), f"1 of 2 tests fail ({bench.SUITE}.more)"),
                 ("splat", outcome()._replace(splats=[splat]), "1 unexpected splat (WARNING: CPU: 0"),
-                ("empty", outcome()._replace(tests={}), "batched, run 2: no test reported")):
+                ("empty", outcome()._replace(tests={}), "batched, run-2: no test reported")):
             with self.subTest(name):
                 stage = kernel("batched")
                 stage = stage._replace(counted=[stage.counted[0], stage.counted[1]._replace(outcome=told)])
@@ -252,9 +254,48 @@ class MissingTest(unittest.TestCase):
         assert stage.contended is not None
         bad = stage._replace(contended=stage.contended._replace(outcome=outcome("the guest died")))
         self.assertEqual(self.of(bad), ["batched, contention: the guest died"])
+        self.assertEqual(self.of(stage._replace(profiled=Run(outcome("the guest died"), {}))), ["batched, profile: the guest died"])
+        self.assertEqual(self.of(stage._replace(trouble=["no UML"])), ["batched: no UML"])
         lost = stage._replace(contended=Run(outcome("the guest died"), {}))
         self.assertIn("batched lacks 36 figures (contention.alone.2.acquisitions, contention.alone.2.contentions, "
                       "contention.alone.4.acquisitions and 33 more): the guest died", self.of(lost))
+
+
+class UnseenTest(unittest.TestCase):
+    """What is skipped on every stage."""
+
+    needs = {"throughput_of_threads": "needs two CPUs", "contention_alone": "needs CONFIG_LOCK_STAT"}
+
+    def stages(self, **skips: str) -> Dict[str, Stage]:
+        """Two stages whose guests skip tests, the later with @skips of its own in the guests that count."""
+        def guest(own: Mapping[str, str], **tests: str) -> Run:
+            return Run(outcome(skips=own, **{**{name: SKIP for name in own}, **tests}), {})
+
+        return {"stock": Stage([guest(self.needs, moves=PASS)] * 2),
+                "locked": Stage([guest({**self.needs, **skips}, **({} if "moves" in skips else {"moves": PASS}))] * 2)}
+
+    def test_what_another_guest_is_there_for(self) -> None:
+        self.assertEqual(figures.unseen(self.stages()), [])
+
+    def test_one_stage_is_no_matter(self) -> None:
+        self.assertEqual(figures.unseen(self.stages(moves="needs UFFDIO_MOVE")), [])
+
+    def test_every_stage_is_told(self) -> None:
+        stages = {"locked": self.stages(moves="needs UFFDIO_MOVE")["locked"]}
+        self.assertEqual(figures.unseen(stages), [f"{bench.SUITE}.moves skipped on every stage: needs UFFDIO_MOVE"])
+
+    def test_guests_of_their_own(self) -> None:
+        stages = self.stages()
+        only = Run(outcome(skips=self.needs, throughput_of_threads=SKIP), {})
+        stages["locked"] = stages["locked"]._replace(parallel=only, native=only)
+        test = f"{bench.SUITE}.throughput_of_threads"
+        self.assertEqual(figures.unseen(stages), [f"{test} skipped on every stage: needs two CPUs",
+                                                  f"{test} on UML skipped on every stage: needs two CPUs"])
+        seen = only._replace(outcome=outcome(throughput_of_threads=PASS))
+        stages["stock"] = stages["stock"]._replace(parallel=seen)
+        self.assertEqual(figures.unseen(stages), [f"{test} on UML skipped on every stage: needs two CPUs"])
+        stages["stock"] = stages["stock"]._replace(contended=Run(outcome(skips=self.needs, contention_alone=SKIP), {}))
+        self.assertEqual(figures.unseen(stages)[1:], [f"{bench.SUITE}.contention_alone skipped on every stage: needs CONFIG_LOCK_STAT"])
 
 
 class TablesTest(Case):
@@ -271,8 +312,16 @@ class TablesTest(Case):
         self.assertRegex(said, r"1 CPU, 1 worker: until it is done +- +- +- +30\.0 +10\.0 +300%\n")
         self.assertRegex(said, r"1 CPU, 1 worker: the longest stall of a mutator +- +- +- +<0\.1 +<0\.1 +300%\n")
         self.assertRegex(said, r"2 CPUs, 2 workers: until it is done +- +- +- +- +- +-\n")
-        self.assertNotRegex(said, r"2 CPUs.* stall")
+        self.assertNotRegex(said, r"2 CPUs.* (?:stall|CPU time)")
+        self.assertNotIn("differ", said)
         self.assertIn("- stock: no such ioctl", said)
+
+    def test_a_heap_whose_runs_differ(self) -> None:
+        did = collector.Outcome({"collector.move.1.completion": 20_000_000}, [], {}, [], 1.0,
+                                {"collector.move.1.completion": 20_300_000})
+        bench.print_tables(self.console, {"locked": kernel("locked")._replace(compacted={1: did})})
+        self.assertIn("  1 CPU, 1 worker: until it is done, move on locked: the runs differ by more than 1 %: 20.0, 20.3\n",
+                      self.said.getvalue())
 
     def test_what_a_collector_finds_wrong_counts(self) -> None:
         wrong = collector.Outcome({}, ["page 7 is lost"], {}, [], 1.0)
@@ -539,7 +588,8 @@ with open(os.path.join(here, "calls"), "a") as out:
 verb, options = sys.argv[1], dict(a[2:].split("=", 1) for a in sys.argv[2:] if a.startswith("--") and "=" in a)
 build = options["build_dir"]
 if verb == "build":
-    if os.path.exists(os.path.join(here, "broken")):
+    broken = os.path.join(here, "broken")
+    if os.path.exists(broken) and open(broken).read() in build:
         print("mm/rmap.c:10:2: error: expected ';'")
         sys.exit(1)
     for name in (".config", "vmlinux"):
@@ -596,6 +646,7 @@ class CommandTest(Case):
         """The lines that were printed, in single spaces."""
         return [" ".join(line.split()) for line in answer.stdout.splitlines()]
 
+    @unittest.skipIf(CPUS < 2, "needs two CPUs")
     def test_stock_beside_locked_holds(self) -> None:
         for stage, wait, longest in (("stock", 12345678, 160000), ("locked", 0, 49999)):
             told = self.guests[f"x86_64-contention-{stage}"][0]
@@ -609,7 +660,7 @@ class CommandTest(Case):
         for row in ("one CPU, instructions counted unit stock locked",
                     "UFFDIO_MOVE, 1 page a call instructions/page 1919 1703",
                     "folio_referenced() instructions/folio 1000 1000",
-                    "QEMU, as many CPUs as the machine has, pages a second stock: locked:",
+                    f"QEMU, {CPUS} CPUs, pages a second stock: locked:",
                     "1 thread 400 100% 420 100%", "2 threads 404 101% 819 195%",
                     "two CPUs, the anon_vma's lock stock: locked:",
                     "locks waits waited longest locks waits waited longest",
@@ -629,7 +680,8 @@ class CommandTest(Case):
                          {"value": 1703, "unit": "instructions/page", "runs": [1703, 1703], "repeats": True})
         self.assertEqual(value["stages"]["stock"]["contention"]["contention.alone.2.contentions"]["value"], 4096)
         self.assertEqual(value["stages"]["stock"]["throughput"]["throughput.2"]["value"], 404)
-        self.assertEqual(len(value["stages"]["stock"]["guests"]), 4)
+        self.assertEqual(list(value["stages"]["stock"]["guests"]), ["run-1", "run-2", "throughput", "contention"])
+        self.assertEqual((value["cpus"], value["stages"]["stock"]["throughput"]["throughput.2"]["repeats"]), (CPUS, None))
         for name in ("stock/run-1/kernel.log", "stock/run-2/kernel.log", "locked/contention/kernel.log",
                      "locked/build.log", "bench.svg"):
             self.assertTrue((self.place / name).is_file(), name)
@@ -642,13 +694,14 @@ class CommandTest(Case):
             self.assertRegex(" ".join(call), r"--qemu_args=-smp [2-8] ")
         self.assertEqual(len([call for call in runs if "contention.config" in " ".join(call)]), 2)
 
+    @unittest.skipIf(CPUS < 2, "needs two CPUs")
     def test_uml_runs_too_where_it_has_more_than_one_cpu(self) -> None:
         write(self.tree / "arch/um/Kconfig", "config SMP\n\tbool\n")
         for stage, two in (("stock", 404), ("locked", 819)):
             self.guests[f"um-native-{stage}"] = [{"throughput.1": [400, "pages/s"], "throughput.2": [two, "pages/s"]}]
         answer = self.bench("--no-collector")
         self.assertEqual(answer.returncode, 0, answer.stdout + answer.stderr)
-        for row in ("UML, as many CPUs as the machine has, pages a second stock: locked:",
+        for row in (f"UML, {CPUS} CPUs, pages a second stock: locked:",
                     "2 threads 404 101% 819 205%"):
             self.assertIn(row, self.rows(answer))
         value = json.loads((self.place / "bench.json").read_text(encoding="utf-8"))
@@ -662,7 +715,18 @@ class CommandTest(Case):
         self.guests["um-native-locked"] = [None]
         answer = self.bench("--no-collector")
         self.assertEqual(answer.returncode, 1, answer.stdout + answer.stderr)
-        self.assertIn("locked, throughput on UML: the guest died (Kernel panic - not syncing: x)", self.rows(answer))
+        self.assertIn("locked, native: the guest died (Kernel panic - not syncing: x)", self.rows(answer))
+
+    @unittest.skipIf(CPUS < 2, "needs two CPUs")
+    def test_uml_that_does_not_build_leaves_the_rest(self) -> None:
+        write(self.tree / "arch/um/Kconfig", "config SMP\n\tbool\n")
+        write(self.tree / "tools/testing/kunit/broken", "um-native")
+        answer = self.bench("--no-collector")
+        self.assertEqual(answer.returncode, 1, answer.stdout + answer.stderr)
+        self.assertIn("UFFDIO_MOVE, 1 page a call instructions/page 1919 1703", self.rows(answer))
+        self.assertIn(f"locked: 6.12.99 um-native locked does not build: mm/rmap.c:10:2: error: expected ';'; "
+                      f"full output in {self.place / 'locked/native/build.log'}", self.rows(answer))
+        self.assertTrue((self.place / "locked/native/build.log").is_file())
 
     def test_uml_with_one_cpu_is_left_out(self) -> None:
         write(self.tree / "arch/um/Kconfig", "\tdepends on !SMP\n")
@@ -713,7 +777,7 @@ class CommandTest(Case):
         self.guests["x86_64-bench-locked"] = [None]
         answer = self.bench("--no-contention", "--no-collector")
         self.assertEqual(answer.returncode, 1, answer.stdout + answer.stderr)
-        self.assertIn("locked, run 1: the guest died (Kernel panic - not syncing: x)", self.rows(answer))
+        self.assertIn("locked, run-1: the guest died (Kernel panic - not syncing: x)", self.rows(answer))
         self.assertIn("UFFDIO_MOVE, 1 page a call instructions/page 1919 -", self.rows(answer))
         self.guests["x86_64-bench-stock"] = [None]
         answer = self.bench("--no-contention", "--no-collector")

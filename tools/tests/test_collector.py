@@ -281,7 +281,7 @@ class ProgramTest(Case):
         short = "(size_t)(count - (count > 1)) * PAGE);"
         for mode in collector.MODES:
             self.breaks("the end finds object|hung: a mutator is not done", {
-                f"{mode}_pages(to, from, (size_t)count * PAGE);": f"{mode}_pages(to, from, {short}"}, mode, 3)
+                f"{mode}_pages(to, from, (size_t)count * PAGE);": f"{mode}_pages(to, from, {short}"}, mode, 10)
 
     def test_an_object_is_gathered_twice(self) -> None:
         self.breaks("finds object", {"objects[i] * OBJECT": "objects[i / 2] * OBJECT"})
@@ -300,10 +300,10 @@ class ProgramTest(Case):
             "object->writes[me->number] = ++me->writes[slot]": "++me->writes[slot]"})
 
     def test_nobody_is_woken(self) -> None:
-        self.breaks("hung: a mutator is not done after 3 s, ([0-9]+) of \\1 pages are there", {
+        self.breaks("hung: a mutator is not done after 10 s, ([0-9]+) of \\1 pages are there", {
             ".dst = (uintptr_t)to, .src = (uintptr_t)from, .len = length,\n\t\t};\n\n\t\tif (!ioctl(heap.uffd, UFFDIO_COPY":
             ".dst = (uintptr_t)to, .src = (uintptr_t)from, .len = length,\n\t\t\t.mode = UFFDIO_COPY_MODE_DONTWAKE,"
-            "\n\t\t};\n\n\t\tif (!ioctl(heap.uffd, UFFDIO_COPY"}, limit=3)
+            "\n\t\t};\n\n\t\tif (!ioctl(heap.uffd, UFFDIO_COPY"}, limit=10)
 
     def test_no_fault_is_no_measurement(self) -> None:
         self.breaks("no mutator found a page missing", {
