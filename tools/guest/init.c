@@ -129,9 +129,9 @@ static void add_swap(void)
 /*
  * Start the CPUs that "maxcpus=" on the kernel's command line has left out.
  *
- * Linux before 6.5 waits for a CPU to come up in a loop without a pause. Where QEMU
- * counts instructions, one before 8.1 gives another CPU a turn only if this one
- * does not use all of its own: there somebody beside that loop has to give way.
+ * Linux 6.1 waits for a CPU to come up in a loop without a pause. QEMU 7.2, where it
+ * counts instructions, was seen to give that CPU no turn then: somebody beside the
+ * loop has to give way.
  */
 static void add_cpus(void)
 {
