@@ -2,6 +2,7 @@
 """What can end a verb early, and the exit statuses."""
 
 import errno
+from pathlib import Path
 
 #: Everything that was asked for holds.
 HOLDS = 0
@@ -34,3 +35,10 @@ def one_line(text: str, limit: int = 400) -> str:
     """Fold @text into one line of at most @limit characters."""
     folded = " ".join(text.split())
     return folded if len(folded) <= limit else folded[: limit - 1] + "…"
+
+
+def explain(err: OSError, base: Path) -> Stop:
+    """The line for an OSError while working under @base."""
+    if is_full(err):
+        return Stop(f"no space left on the disk of {err.filename or base}: free some, then run again")
+    return Stop(f"{err.filename or base}: {err.strerror or err}")

@@ -45,9 +45,30 @@ def check_target(option: str, target: Union[None, str, Path]) -> None:
         raise Stop(f"{target} is a directory: give {option} a file")
 
 
+def as_json(value: Any) -> str:
+    """@value as JSON for people and programs."""
+    return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
+
+
+def write_target(target: Union[None, str, Path], text: str) -> None:
+    """Write @text to the file that an option names; - is standard output, None nothing.
+
+    A device or pipe is written to; a file is replaced as a whole.
+    """
+    if target is None:
+        return
+    path = Path(target).absolute()
+    if target == "-":
+        print(text, end="", flush=True)
+    elif path.exists() and not path.is_file():
+        path.write_text(text, encoding="utf-8")
+    else:
+        write_atomic(path, text.encode())
+
+
 def write_json(path: Path, value: Any) -> None:
     """Replace @path by @value as JSON, atomically."""
-    write_atomic(path, (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode())
+    write_atomic(path, as_json(value).encode())
 
 
 def read_json(path: Path) -> Any:

@@ -14,10 +14,11 @@ from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 from ..base import files
 from . import cpio, klog, qemu, selflog
 from ..kernel import series
-from ..verbs import run, selftests
+from .build import build_small
+from ..kernel.line import Line
 from ..base.console import Console
 from ..base.errors import one_line
-from .kunit import PASS, SKIP
+from ..base.results import PASS, SKIP, Splat
 from .selflog import Job
 
 #: The configuration of the guest's kernel, in tools/configs.
@@ -60,7 +61,7 @@ class Outcome(NamedTuple):
     figures: Dict[str, int]
     wrong: List[str]
     skipped: Dict[str, str]
-    splats: List[klog.Splat]
+    splats: List[Splat]
     seconds: float
     again: Dict[str, int] = {}
 
@@ -154,7 +155,7 @@ def run_guest(repo: Path, kernel: Path, what: str, results: Path, console: Conso
         archive.write_bytes(file_system(repo, list(jobs), results / "programs.log", console))
         console.begin(f"compacting a heap on {what}, {cpus} CPU{'s' if cpus > 1 else ''}")
         started = time.monotonic()
-        limit = sum(job.seconds for job in jobs) + selftests.BOOT
+        limit = sum(job.seconds for job in jobs) + selflog.BOOT
         hung = qemu.run(qemu.qemu(kernel, archive, log, MEMORY, ["norandmaps", "maxcpus=1"], CLOCK, COUNTED, cpus),
                          log, results / "qemu.log", limit, console, console.tick)
         seconds = time.monotonic() - started
@@ -166,17 +167,17 @@ def run_guest(repo: Path, kernel: Path, what: str, results: Path, console: Conso
     return found
 
 
-def measure(site: run.Site, stage: series.Stage, results: Path) -> Dict[int, Outcome]:
+def measure(line: Line, stage: series.Stage, results: Path) -> Dict[int, Outcome]:
     """Build the kernel of @stage and run the program in it, as run_guest() does, by CPUs; files go to @results.
 
-    Call it with the site held.  Raises Stop if something cannot be built.
+    Call it with the line held.  Raises Stop if something cannot be built.
     """
     results.mkdir(parents=True, exist_ok=True)
-    kernel = selftests.build_kernel(site, stage, results / "build.log", CONFIG)
+    kernel = build_small(line, stage, results / "build.log", CONFIG)
     found: Dict[int, Outcome] = {}
     for cpus in CPUS:
-        runs = [run_guest(site.repo, kernel, f"{site.version} {stage.name}", results / f"cpus-{cpus}-run-{number}",
-                          site.console, cpus) for number in range(1, RUNS[cpus] + 1)]
+        runs = [run_guest(line.repo, kernel, f"{line.version} {stage.name}", results / f"cpus-{cpus}-run-{number}",
+                          line.console, cpus) for number in range(1, RUNS[cpus] + 1)]
         found[cpus] = runs[0]
         for other in runs[1:]:
             found[cpus] = found[cpus]._replace(wrong=[*found[cpus].wrong, *other.wrong], again=other.figures,

@@ -8,27 +8,17 @@ import re
 from pathlib import Path
 from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Sequence, Set, Tuple
 
-from ..base import proc
+from ..base import files, proc
 from ..base.console import Console
 from ..base.errors import Stop, one_line
+from ..kernel import callers
+from ..kernel.line import Line as KernelLine
+from ..static.cparse import Source
 
-#: The code under test: functions, by the file that has them in one kernel or another.
-SUBJECTS: Mapping[str, Sequence[str]] = {
-    "mm/rmap.c": ("folio_lock_anon_vma_read", "folio_get_anon_vma", "folio_move_anon_rmap",
-                  "folio_referenced*", "rmap_walk*"),
-    "mm/ksm.c": ("rmap_walk_ksm",),
-    "mm/page_idle.c": ("page_idle_clear_pte_refs*",),
-    "mm/damon/paddr.c": ("damon_folio_mkold*", "damon_folio_young*"),
-    "mm/damon/ops-common.c": ("damon_folio_mkold*", "damon_folio_young*"),
-    "fs/userfaultfd.c": ("userfaultfd_move",),
-    "mm/userfaultfd.c": ("userfaultfd_move", "move_*", "validate_move_areas", "vma_move_compatible",
-                         "uffd_move_lock", "uffd_move_unlock", "find_vmas_mm_locked"),
-    "mm/huge_memory.c": ("move_pages_huge_pmd",),
-}
 #: Percent of the lines that must run.
 ENOUGH = 95.0
-#: The one line that has these functions, and a list of what is left out.
-KERNEL = "6.12"
+#: What a line has that coverage is for: the lines of code that need not run.
+EXCEPTIONS = "not-covered"
 
 
 class Line(NamedTuple):
@@ -77,36 +67,15 @@ class LeftOut(NamedTuple):
     where: str
 
 
-def check_line(line: str) -> None:
+def check(line: KernelLine) -> None:
     """Raise Stop if coverage is not for kernels of @line."""
-    if line != KERNEL:
-        raise Stop(f"--coverage is for {KERNEL} alone, not for {line}: leave it out")
+    if not (line.patches / EXCEPTIONS).is_file():
+        raise Stop(f"--coverage is not for {line.name}, which has no {line.patches / EXCEPTIONS}: leave it out")
 
 
 def squeeze(text: str) -> str:
     """@text with its white space evened out."""
     return " ".join(text.split())
-
-
-def functions_in(text: str) -> Dict[str, List[Tuple[int, int]]]:
-    """The functions that a source file defines: the first and last line of each definition.
-
-    Goes by kernel style, in which a body's braces are the first thing on a line.
-    One name may have several definitions, under #ifdef.
-    """
-    found: Dict[str, List[Tuple[int, int]]] = {}
-    lines = text.splitlines()
-    start = 0
-    for number, line in enumerate(lines):
-        if line == "{":
-            head = " ".join(lines[start:number])
-            match = re.search(r"(\w+)\s*\(", head)
-            end = next((at for at in range(number, len(lines)) if lines[at] == "}"), None)
-            if match and end is not None:
-                found.setdefault(match.group(1), []).append((start + 1, end + 1))
-        if not line.strip() or line[0] in "#}" or line.rstrip().endswith((";", "*/", ":")):
-            start = number + 1
-    return found
 
 
 def counts(report: Any, source: Path, build: Path) -> Dict[int, int]:
@@ -179,38 +148,56 @@ def leave_out(functions: Iterable[Function], exceptions: Iterable[LeftOut]) -> L
     return wrong
 
 
-def collect(tree: Path, build: Path, log: Path, console: Console) -> List[Function]:
-    """The functions under test, with what the guest in @build counted."""
+def measure(line: KernelLine, build: Path, results: Path, console: Console) -> Tuple[List[Function], List[str]]:
+    """What the run in @build covered, and what is wrong with the list of exceptions."""
+    console.begin("reading the coverage")
+    subjects: Dict[str, List[str]] = {}
+    for caller in callers.read(line.repo):
+        for path, globs in caller.covered.items():
+            subjects.setdefault(path, []).extend(globs)
+    functions = collect(line.work.tree, subjects, build, results / "gcov.log", console)
+    wrong = leave_out(functions, read_left_out(line.patches / EXCEPTIONS))
+    files.write_json(results / "coverage.json", summary(functions))
+    console.end(f"{len(functions)} functions")
+    return functions, wrong
+
+
+def collect(tree: Path, subjects: Mapping[str, Sequence[str]], build: Path, log: Path,
+            console: Console) -> List[Function]:
+    """The functions under test, with what the guest in @build counted.
+
+    @subjects: by file, globs of functions; a kernel need not have every file.
+    """
     found: List[Function] = []
     seen: Set[str] = set()
     counted = False
-    for path, patterns in SUBJECTS.items():
+    for path, patterns in subjects.items():
         source = tree / path
         if not source.is_file():
             continue
-        text = source.read_text(encoding="utf-8", errors="replace")
-        lines = text.splitlines()
+        code = Source(path, source.read_text(encoding="utf-8", errors="replace"))
         ran: Dict[int, int] = {}
         data = build / (path[:-2] + ".gcda")
         if data.exists():
             counted = True
             ran = counts(_gcov(data, build, log), source, build)
-        for name, places in functions_in(text).items():
-            matching = [pattern for pattern in patterns if fnmatch.fnmatchcase(name, pattern)]
-            if not matching:
-                continue
-            seen.update(matching)
-            body = {number: lines[number - 1] for start, end in places for number in range(start, end + 1)}
-            found.append(Function(path, name, body,
-                                  [Line(number, lines[number - 1], ran[number])
-                                   for number in sorted(body) if number in ran], set()))
+        # One name may have several definitions, under #ifdef.
+        bodies: Dict[str, Dict[int, str]] = {}
+        for function in code.functions:
+            matching = [pattern for pattern in patterns if fnmatch.fnmatchcase(function.name, pattern)]
+            if matching and not function.macro:
+                seen.update(matching)
+                bodies.setdefault(function.name, {}).update(
+                    {number: code.text(number) for number in range(function.line, function.last + 2)})
+        found += [Function(path, name, body, [Line(number, text, ran[number])
+                                              for number, text in sorted(body.items()) if number in ran], set())
+                  for name, body in bodies.items()]
         console.tick()
     if not counted:
         raise Stop(f"the guest wrote no coverage counters below {build}: see kernel.log")
-    unknown = {pattern for patterns in SUBJECTS.values() for pattern in patterns} - seen
+    unknown = {pattern for patterns in subjects.values() for pattern in patterns} - seen
     if unknown:
-        raise Stop(f"this kernel has no function {', '.join(sorted(unknown))}: "
-                   "correct SUBJECTS in tools/locked_rmap/guest/coverage.py")
+        raise Stop(f"this kernel has no function {', '.join(sorted(unknown))}: correct {callers.TABLE}")
     return found
 
 
@@ -244,28 +231,18 @@ def total(functions: Iterable[Function]) -> Tuple[int, int, int]:
     return wanted, covered, sum(len(function.lines) for function in functions) - wanted
 
 
-def print_table(console: Console, functions: Sequence[Function]) -> None:
-    """One row a function, then each line that did not run."""
-    rows = [("function", "lines", "covered", "percent", "left out")]
+def table(functions: Sequence[Function]) -> List[str]:
+    """One line a function, then each line of code that did not run."""
+    found = []
     for function in functions:
-        if not function.lines:
-            rows.append((f"{function.path} {function.name}", "-", "-", "-", "not built"))
-            continue
         lines, covered, left = total([function])
-        rows.append((f"{function.path} {function.name}", str(lines), str(covered),
-                     f"{percent(covered, lines):.1f}", str(left or "")))
-    lines, covered, left = total(functions)
-    rows.append(("total", str(lines), str(covered), f"{percent(covered, lines):.1f}", str(left or "")))
-    width = max(len(row[0]) for row in rows)
-    console.line()
-    for row in rows:
-        console.line(f"{row[0]:<{width}}" + "".join(f"  {cell:>8}" for cell in row[1:4]) + f"  {row[4]:>9}".rstrip())
-    console.line()
-    if any(function.missed for function in functions):
-        console.line("not covered:")
-    for function in functions:
-        for line in function.missed:
-            console.line(f"  {function.path}:{line.number} {function.name}: {squeeze(line.text)}")
+        found.append(f"{function.path} {function.name}: " + (
+            f"{covered} of {lines} lines run, {percent(covered, lines):.1f} %"
+            + (f", {left} left out" if left else "") if function.lines else "not built"))
+    found += ["not covered:"] if any(function.missed for function in functions) else []
+    found += [f"  {function.path}:{line.number} {function.name}: {squeeze(line.text)}"
+              for function in functions for line in function.missed]
+    return found
 
 
 def judge(functions: Sequence[Function], wrong: Sequence[str]) -> Tuple[bool, str]:

@@ -6,9 +6,8 @@ from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from . import collector, klog, profile
 from ..base.errors import BROKEN, HOLDS
-from .kunit import CRASH, FAIL, SKIP, Outcome
-from ..report.report import REVALIDATE, Verdict, some
-from ..kernel.series import STOCK
+from ..base.results import CRASH, FAIL, SKIP, Figure, Outcome, Verdict, some
+from ..kernel.series import REVALIDATE, STOCK
 
 #: Percent by which two runs of the same guest may differ.
 TOLERANCE = 1
@@ -50,14 +49,6 @@ _WORDS = {
     "reclaim.trylock-failed": "reclaim: folios that somebody else has locked",
 }
 _FIGURE = re.compile(r" *# (\S+): figure ([a-z0-9.-]+) (\d+) (ns/page|ns/folio|ns/call|ns|count|pages/s)$")
-
-
-class Figure(NamedTuple):
-    """What a test measured: @value in @unit, ns where there are no instructions to count."""
-
-    case: str
-    value: int
-    unit: str
 
 
 class Run(NamedTuple):

@@ -4,6 +4,8 @@
 import re
 from typing import Dict, List, NamedTuple, Optional
 
+from ..base.results import Splat
+
 # What printk puts before a line: <level>, [time], [thread or CPU].
 _PREFIX = re.compile(r"^(?:<\d+>)?(?:\[ *\d+\.\d+\] ?)?(?:\[ *[TC]\d+\] ?)?")
 
@@ -42,15 +44,6 @@ _EXPECT = re.compile(r"#.*\bexpect splat (begin|end): *(.*?) *$")
 
 #: Lines after which an open report without an end counts as over.
 _SPAN = 120
-
-
-class Splat(NamedTuple):
-    """One report: its first telling line, its line number in the log, its head."""
-
-    title: str
-    number: int
-    head: List[str]
-    expected: bool
 
 
 class _Open:

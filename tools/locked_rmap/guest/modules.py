@@ -17,10 +17,10 @@ from ..base import files, proc
 from . import cpio, klog, kunit, qemu
 from ..base.console import Console
 from ..base.errors import Stop, one_line
-from .kunit import FAIL, SKIP, WORST, Config, Outcome
-from ..kernel.worktree import WorkTree
+from ..base.results import FAIL, SKIP, WORST, Outcome, Splat
+from ..kernel.line import Line
+from .build import Config
 
-ARCH = "x86_64"
 #: The modules in the order in which they are inserted, relative to the O= directory.
 SUITES = ("rmap_kunit", "rmap_callers_kunit", "userfaultfd_move_kunit")
 MODULES = ("lib/kunit/kunit.ko", "mm/tests/rmap_kunit_helpers.ko",
@@ -29,11 +29,6 @@ MODULES = ("lib/kunit/kunit.ko", "mm/tests/rmap_kunit_helpers.ko",
 ROUNDS = 2
 #: The guest's memory in MiB.
 MEMORY = 1024
-
-
-def config_lines(path: Path) -> Tuple[str, ...]:
-    """What a configuration has to say for modules, from the file @path."""
-    return tuple(line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("CONFIG_"))
 
 
 def plan(contract: str, glob: str) -> List[str]:
@@ -108,7 +103,7 @@ def file_system(build: Path, init: bytes, lines: Sequence[str]) -> bytes:
     return cpio.archive(("dev", "proc", "sys", "tmp"), contents)
 
 
-def run(repo: Path, work: WorkTree, where: Path, config: Config, contract: str, glob: str, timeout: int,
+def run(line: Line, where: Path, _config: Config, contract: str, glob: str, timeout: int,
         what: str, results: Path, console: Console) -> Outcome:
     """Run the suites in the kernel of @where; files go to @results.
 
@@ -120,7 +115,7 @@ def run(repo: Path, work: WorkTree, where: Path, config: Config, contract: str, 
         log.unlink()
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="locked-rmap-") as temp:
-        init = qemu.program(repo / "tools" / "guest" / "modules.c", Path(temp), results / "build.log", console)
+        init = qemu.program(line.repo / "tools" / "guest" / "modules.c", Path(temp), results / "build.log", console)
         archive = Path(temp) / "initramfs"
         archive.write_bytes(file_system(where, init, plan(contract, glob)))
         console.begin(f"running the suites on {what}")
@@ -128,7 +123,7 @@ def run(repo: Path, work: WorkTree, where: Path, config: Config, contract: str, 
                          results / "qemu.log", timeout * ROUNDS, console, console.tick)
     text = qemu.text_of(log)
     files.write_atomic(log, text.encode())
-    found = outcome(work.tree, text, hung, results)
+    found = outcome(line.work.tree, text, hung, results)
     console.end(f"{len(found.tests)} tests" + (f", {found.died}" if found.died else ""))
     return found._replace(seconds=time.monotonic() - started)
 
@@ -154,11 +149,11 @@ def outcome(tree: Path, text: str, hung: str, results: Path) -> Outcome:
         for name in [name for name in tests if name not in found.tests]:
             tests[name] = FAIL
             notes[name] = [*notes.get(name, []), "no result when inserted again"]
-    return Outcome(tests, {name: why for name, why in skips.items() if tests[name] == SKIP}, notes, splats, 0,
-                   why_not_over(told, hung, splats))
+    return Outcome(tests, {name: why for name, why in skips.items() if tests[name] == SKIP}, notes, splats,
+                   died=why_not_over(told, hung, splats))
 
 
-def why_not_over(told: Told, hung: str, splats: Sequence[klog.Splat]) -> str:
+def why_not_over(told: Told, hung: str, splats: Sequence[Splat]) -> str:
     """Why the guest did not get to the end of its plan, in words; empty if it did."""
     if told.over and len(told.rounds) == ROUNDS:
         return ""
@@ -172,11 +167,6 @@ def why_not_over(told: Told, hung: str, splats: Sequence[klog.Splat]) -> str:
 def parse(tree: Path, text: str, number: int, results: Path) -> Outcome:
     """What the results @text of a round come to, by kunit.py; its files go to @results."""
     suffix = "" if number == 1 else f"-{number}"
-    place, value = results / f"results{suffix}.ktap", results / f"kunit{suffix}.json"
+    place = results / f"results{suffix}.ktap"
     files.write_atomic(place, text.encode())
-    proc.run([*kunit.kunit_py(tree), "parse", f"--json={value}", str(place)],
-             results / f"kunit{suffix}.log", cwd=tree, limit=60)
-    found = klog.ktap(text)
-    return Outcome(kunit.read_results(files.read_json(value), found),
-                   {name: case.reason for name, case in found.cases.items() if case.status == "skip"},
-                   {name: case.notes for name, case in found.cases.items() if case.notes}, [], 0, "")
+    return kunit.read(tree, text, results / f"kunit{suffix}.json", place, results / f"kunit{suffix}.log")

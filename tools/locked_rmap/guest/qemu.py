@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Callable, List, Sequence
 
 from ..base import proc
-from . import kunit
+from . import build
+from .watch import Watch
 from ..base.console import Console
 from ..base.errors import Stop, one_line
 
@@ -18,10 +19,10 @@ def program(source: Path, work: Path, log: Path, console: Console) -> bytes:
     """The program of @source, which needs no libraries, built in @work with the output in @log."""
     out = work / source.stem
     status = proc.run(["gcc", "-O2", "-Wall", "-Wextra", "-static", "-pthread", "-o", str(out), str(source)], log,
-                      cwd=work, limit=kunit.BUILD_LIMIT, tick=console.tick)
+                      cwd=work, limit=build.BUILD_LIMIT, tick=console.tick)
     if status != 0:
         console.drop()
-        raise Stop(kunit.why_not_built("what runs in the guest", log, status, work))
+        raise build.why_not_built("what runs in the guest", log, status, work)
     return out.read_bytes()
 
 
@@ -52,28 +53,13 @@ def run(command: Sequence[str], log: Path, out: Path, limit: float, console: Con
 
     @limit is in seconds; QEMU's own words go to @out.  Raises Stop if QEMU fails.
     """
-    end = time.monotonic() + limit
     log.touch()
     child = proc.Child(command, out)
-    size, since = 0, clock(child.pid)
-    hung = ""
-    try:
-        while not hung:
-            status = child.wait(0.5, tick)
-            if status is not None:
-                break
-            now = clock(child.pid)
-            if log.stat().st_size != size:
-                size, since = log.stat().st_size, now
-            if now - since > QUIET:
-                hung = f"the guest hung, and was ended after {QUIET} s without a word"
-            elif time.monotonic() > end:
-                hung = "the guest did not come to an end"
-    finally:
-        child.kill(grace=1)
-    if not hung and status != 0:
+    watch = Watch(child, log, limit, QUIET, clock=lambda: clock(child.pid))
+    hung = watch.wait(tick, 0.5)
+    if not hung and watch.status != 0:
         console.drop()
-        raise Stop(f"QEMU ended with status {status}: {one_line(' '.join(proc.tail(out, 2)), 200)}")
+        raise Stop(f"QEMU ended with status {watch.status}: {one_line(' '.join(proc.tail(out, 2)), 200)}")
     return hung
 
 

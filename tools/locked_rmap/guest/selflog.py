@@ -11,13 +11,14 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tup
 
 from . import klog
 from ..base.errors import BROKEN, HOLDS, one_line
-from .kunit import CRASH, FAIL, PASS, SKIP
-from ..report.report import Verdict, some
+from ..base.results import CRASH, FAIL, PASS, SKIP, Splat, Verdict, some
 from ..kernel.series import STOCK
 
 #: The tests that the series is about: they must pass on every patched stage.
 MOVES = (("move", "anon"), ("move-pmd", "anon"), ("move-pmd-split", "anon"))
 
+#: Seconds that a guest may need beside its jobs, to boot above all.
+BOOT = 120
 #: Test and memory type.
 Name = Tuple[str, str]
 
@@ -190,7 +191,7 @@ class Outcome(NamedTuple):
     """What the guests of one stage came to."""
 
     cases: Dict[Name, Case]
-    splats: List[klog.Splat]
+    splats: List[Splat]
     #: How guests died, each in words.
     died: List[str]
     seconds: float
@@ -225,7 +226,7 @@ def worse(before: Optional[Case], after: Optional[Case]) -> bool:
     return rank(after) < rank(before)
 
 
-def gist(splat: klog.Splat) -> str:
+def gist(splat: Splat) -> str:
     """The title of a splat, without what the next run or another stage would have otherwise."""
     return re.sub(r"CPU: \d+ PID: \d+ |(?<=\.[chS]):\d+|\+0x[0-9a-f]+/0x[0-9a-f]+", "", splat.title)
 

@@ -6,14 +6,17 @@ import re
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Optional
+from typing import Dict, List, NamedTuple, Optional, Sequence
 
 from ..base import proc
 from ..base.errors import Stop, one_line
 
 STOCK = "stock"
+#: What keeps folio->mapping still during a walk; NONE: nothing does.
+LOCKED, REVALIDATE, NONE = "locked", "revalidate", "none"
+CONTRACTS = (LOCKED, REVALIDATE)
 
-_STAGE = re.compile(r"#\s*stage:\s*(\S+)\s*$")
+_STAGE = re.compile(r"#\s*stage:\s*(\S+)\s+contract=(\S+)\s*$")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
@@ -22,31 +25,30 @@ class Stage(NamedTuple):
 
     name: str
     patches: List[str]
+    #: What it keeps.
+    contract: str
 
 
 class Series:
     """A line's patches, in a directory with a `series` file.
 
-    A `# stage: NAME` line names the point that the patches above it reach; the
-    stage `stock` needs no line and has no patches.
+    A `# stage: NAME contract=CONTRACT` line names the point that the patches above
+    it reach, and the contract that it keeps.  The stage `stock` has no patches; a
+    line without a series has no other, and keeps what mainline does.
     """
 
     def __init__(self, directory: Optional[Path]) -> None:
         self.directory = directory
         self.patches: List[str] = []
-        self.stages: List[Stage] = [Stage(STOCK, [])]
+        self.stages: List[Stage] = [Stage(STOCK, [], LOCKED)]
         if directory is not None and (directory / "series").is_file():
             self._read(directory / "series")
 
     def _read(self, path: Path) -> None:
         for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
             where = f"{path}:{number}"
-            mark = _STAGE.match(text.strip())
-            if mark:
-                name = mark.group(1)
-                if not _NAME.fullmatch(name) or name in [stage.name for stage in self.stages]:
-                    raise Stop(f"{where}: '{name}' is no new stage name; correct the series file")
-                self.stages.append(Stage(name, list(self.patches)))
+            if re.match(r"#\s*stage:", text):
+                self._add(where, text.strip())
                 continue
             text = text.split("#")[0].strip()
             if not text:
@@ -57,7 +59,32 @@ class Series:
             self.patches.append(name)
         if self.patches and self.patches != self.stages[-1].patches:
             raise Stop(f"{path}: the last patches belong to no stage; "
-                       "end the series file with a '# stage: NAME' line")
+                       "end the series file with a '# stage: NAME contract=CONTRACT' line")
+
+    def _add(self, where: str, text: str) -> None:
+        """Add the stage that the comment @text names."""
+        mark = _STAGE.match(text)
+        if mark is None:
+            raise Stop(f"{where}: not '# stage: NAME contract=CONTRACT'; correct the series file")
+        name, contract = mark.groups()
+        if contract not in (*CONTRACTS, NONE):
+            raise Stop(f"{where}: unknown contract '{contract}', there are "
+                       f"{', '.join((*CONTRACTS, NONE))}; correct the series file")
+        if name == STOCK and not self.patches and len(self.stages) == 1:
+            self.stages[0] = Stage(STOCK, [], contract)
+        elif _NAME.fullmatch(name) and name not in [stage.name for stage in self.stages]:
+            self.stages.append(Stage(name, list(self.patches), contract))
+        else:
+            raise Stop(f"{where}: '{name}' is no new stage name; correct the series file")
+
+    def chosen(self, names: Sequence[str], default: Sequence[str] = ()) -> List[Stage]:
+        """The stages called @names, else those of @default, else all; in the order of the series."""
+        asked = [self.stage(name) for name in names or default] or self.stages
+        return [stage for stage in self.stages if stage in asked]
+
+    def first(self, contract: str) -> Optional[Stage]:
+        """The first stage that keeps @contract."""
+        return next((stage for stage in self.stages if stage.contract == contract), None)
 
     def stage(self, name: str) -> Stage:
         """The stage called @name, Stop if there is none."""

@@ -19,7 +19,7 @@ from .cparse import Function, Source
 from ..base.errors import Stop, one_line
 from .flow import TOUCH, Effect, Flow, Hit, Key, State, about_parameters, fits, truth_of
 
-LOCKED, UNLOCKED, FILE, UNKNOWN = "locked", "unlocked", "never anonymous", "cannot tell"
+HELD, NOT_HELD, FILE, UNKNOWN = "locked", "unlocked", "never anonymous", "cannot tell"
 
 #: What walks, or starts to: by name, the argument that is the folio.
 ROOTS = {
@@ -86,7 +86,7 @@ class Way(NamedTuple):
     evidence: Tuple[Place, ...]
 
 
-class Site(NamedTuple):
+class Call(NamedTuple):
     """A call of one of ROOTS."""
 
     file: str
@@ -119,7 +119,7 @@ class Question(NamedTuple):
 def worst(statuses: Iterable[str]) -> str:
     """The status of a site with ways of these @statuses."""
     found = set(statuses)
-    for status in (UNLOCKED, UNKNOWN, LOCKED, FILE):
+    for status in (NOT_HELD, UNKNOWN, HELD, FILE):
         if status in found:
             return status
     return UNKNOWN
@@ -358,9 +358,9 @@ class World:
 
     # Questions
 
-    def sites(self) -> List[Site]:
+    def sites(self) -> List[Call]:
         """Every call of one of ROOTS."""
-        found: List[Site] = []
+        found: List[Call] = []
         for name, index in ROOTS.items():
             home = self._home(name)
             for source, function in self.callers(name, home):
@@ -368,14 +368,14 @@ class World:
                 question = Question(name, home, index, "", frozenset(), None)
                 by_line = self._answer_in(question, source, function)
                 for line, ways in sorted(by_line.items()):
-                    found.append(Site(source.path, line, function.name, name, worst(way.status for way in ways),
+                    found.append(Call(source.path, line, function.name, name, worst(way.status for way in ways),
                                       tuple(ways), self.is_test(source.path)))
         for name in ROOTS:
             # folio_lock_anon_vma_read() is meant to be handed on, to rmap_walk() as .anon_lock.
             place = None if "anon_vma" in name else self.mentions(name, self._home(name))
             if place is not None:
                 way = Way((Hop(place.file, place.line, "", name),), UNKNOWN, (place,))
-                found.append(Site(place.file, place.line, "", name, UNKNOWN, (way,), self.is_test(place.file)))
+                found.append(Call(place.file, place.line, "", name, UNKNOWN, (way,), self.is_test(place.file)))
         return sorted(found, key=lambda site: (site.test, site.file, site.line))
 
     def _home(self, name: str) -> Optional[str]:
@@ -481,7 +481,7 @@ class World:
             if asserted > ENOUGH_CALLERS:
                 # Who asserts it was asked; that this one is handed a locked folio is not in doubt.
                 place = weak or Place(source.path, function.line, source.text(function.line), "asserted below")
-                found.setdefault(line, []).append(Way((hop,), LOCKED, (place,)))
+                found.setdefault(line, []).append(Way((hop,), HELD, (place,)))
                 continue
             for given in sets:
                 if any(other < given for other in sets):
@@ -491,8 +491,8 @@ class World:
                     evidence = way.evidence
                     status = way.status
                     if status == UNKNOWN and weak is not None:
-                        status, evidence = LOCKED, (weak, *evidence)
-                    elif status == UNLOCKED and hint is not None and hint not in evidence:
+                        status, evidence = HELD, (weak, *evidence)
+                    elif status == NOT_HELD and hint is not None and hint not in evidence:
                         evidence = (*evidence, hint)
                     found.setdefault(line, []).append(Way((*way.hops, hop), status, evidence))
 
@@ -501,7 +501,7 @@ class World:
         status, line = state.locks.get(what, ("", 0))
         text = source.text(line)
         if status == "L":
-            return LOCKED, Place(source.path, line, text, "locked")
+            return HELD, Place(source.path, line, text, "locked")
         if state.facts.get(("anon", what)) is False:
             line = flow.tests.get(("anon", what), 0)
             return FILE, Place(source.path, line, source.text(line), "not anonymous")
@@ -509,11 +509,11 @@ class World:
             line = flow.tests.get(("file", what), 0)
             return FILE, Place(source.path, line, source.text(line), "never anonymous, its mapping is a DAX one")
         if status in ("U", "R"):
-            return UNLOCKED, Place(source.path, line, text, "unlocked before")
+            return NOT_HELD, Place(source.path, line, text, "unlocked before")
         if status == "F":
-            return UNLOCKED, Place(source.path, line, text, "not locked when this fails")
+            return NOT_HELD, Place(source.path, line, text, "not locked when this fails")
         if status == "T":
-            return UNLOCKED, Place(source.path, line, text, "goes on when it is not locked")
+            return NOT_HELD, Place(source.path, line, text, "goes on when it is not locked")
         return None
 
     @staticmethod
@@ -555,20 +555,20 @@ class World:
         place = Place(source.path, line, source.text(line), "comes from here, not locked since") if line else \
             Place(source.path, hop.line, source.text(hop.line), "nothing says where its folio comes from")
         if weak is not None:
-            return Way((hop,), LOCKED, (weak,))
+            return Way((hop,), HELD, (weak,))
         if name in PAGE_CACHE and "swap" not in text:
             return Way((hop,), FILE, (place._replace(says="comes out of a file's page cache"),))
         if name == "folio_next":
             copied = _copies_lock(source)
             if copied is not None:
-                return Way((hop,), LOCKED, (copied,))
+                return Way((hop,), HELD, (copied,))
         known = name in LOOKUPS or self._local_list(flow, text) or self._plain(name, source)
         if question.hint is not None:
-            return Way((hop,), UNLOCKED, (place, question.hint))
+            return Way((hop,), NOT_HELD, (place, question.hint))
         skipped = self._hint(flow, source, what, state)
         if known and skipped is not None:
-            return Way((hop,), UNLOCKED, (place, skipped))
-        return Way((hop,), UNLOCKED if known else UNKNOWN, (place,))
+            return Way((hop,), NOT_HELD, (place, skipped))
+        return Way((hop,), NOT_HELD if known else UNKNOWN, (place,))
 
     @staticmethod
     def _local_list(flow: Flow, text: str) -> bool:
@@ -610,6 +610,6 @@ def _lines(function: Function, name: str) -> List[int]:
 
 def _tidy(ways: List[Way]) -> List[Way]:
     """@ways without doubles, the bad ones first."""
-    order = {UNLOCKED: 0, UNKNOWN: 1, FILE: 2, LOCKED: 3}
+    order = {NOT_HELD: 0, UNKNOWN: 1, FILE: 2, HELD: 3}
     found = sorted(dict.fromkeys(ways), key=lambda way: (order[way.status], way.hops, way.evidence))
     return found[:ENOUGH]

@@ -1,27 +1,31 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The verb `bench`: what a move costs, in instructions, and who waits for whom.
+"""Measures what a move costs, in instructions, and who waits for whom.
 
 QEMU counts instructions, so the figures of a guest do not depend on the machine that
 it runs on.  Who waits for whom is seen in a guest with two CPUs and CONFIG_LOCK_STAT, and
 how many pages threads move together in one with as many as the machine has, and on UML.
 """
 
+import argparse
 import json
 import os
 import re
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence
+from typing import Any, Dict, List, Optional, Sequence
 
 from ..base import files, proc
-from ..guest import collector, figures, kunit, profile
-from ..kernel import packages, source
-from ..report import chart
-from . import run
 from ..base.console import Console
 from ..base.errors import HOLDS, Stop
+from ..base.options import Tool, count, kernel, path, stages, target, tree
+from ..base.results import PASS, Results, Verdict, relative, some
+from ..guest import build, collector, figures, kunit, profile
 from ..guest.figures import CONTENTION, NATIVE, THROUGHPUT, TIMED, Bound, Run, Stage, Stages
-from ..report.report import LOCKED, Verdict, some
-from ..kernel.series import STOCK
+from ..kernel import packages, series, source
+from ..kernel.line import Line
+from ..kernel.series import LOCKED, STOCK
+from ..report import chart
+from ..report.text import grid
+
 
 ARCH = "x86_64"
 SUITE = "userfaultfd_move_bench"
@@ -48,23 +52,9 @@ KINDS = {"acquisitions": "locks", "contentions": "waits", "wait": "waited", "lon
 TIMES = ("wait", "longest")
 
 
-class Request(NamedTuple):
-    """What the user asked `bench` for."""
-
-    kernel: Optional[str] = None
-    stages: Sequence[str] = ()
-    tree: Optional[Path] = None
-    contention: bool = True
-    collector: bool = True
-    profile: bool = False
-    timeout: Optional[int] = None
-    json: Optional[str] = None
-    svg: Optional[Path] = None
-
-
-def configs(repo: Path) -> List[kunit.Config]:
+def configs(repo: Path) -> List[build.Config]:
     """The kernels of a stage: the one that counts, and the one that has lock statistics."""
-    base = run.config_for(repo, ARCH, False)
+    base = build.config_for(repo, ARCH, False)
     fragments = [repo / "tools" / "configs" / f"{name}.config" for name in ("bench", "contention")]
     return [base._replace(instead=tuple(fragments[:1]), qemu_args=COUNTED), base._replace(instead=tuple(fragments))]
 
@@ -74,25 +64,25 @@ def cpus() -> int:
     return min(THREADS, len(os.sched_getaffinity(0)))
 
 
-def native_config(site: run.Site) -> Optional[kunit.Config]:
+def native_config(line: Line) -> Optional[build.Config]:
     """UML with several CPUs; None if this kernel's has but one."""
-    options = site.work.pristine / "arch" / "um" / "Kconfig"
+    options = line.work.pristine / "arch" / "um" / "Kconfig"
     if not (options.is_file() and re.search(r"^config SMP$", options.read_text(encoding="utf-8", errors="replace"), re.M)):
         return None
-    base = run.config_for(site.repo, "um", False)
+    base = build.config_for(line.repo, "um", False)
     # It has them only where its user processes are watched with seccomp.
-    return base._replace(instead=(site.repo / "tools" / "configs" / "native.config",),
+    return base._replace(instead=(line.repo / "tools" / "configs" / "native.config",),
                          kernel_args=(f"ncpus={cpus()}", "seccomp=on"))
 
 
-def one(site: run.Site, config: kunit.Config, build: Path, what: str, limit: int, results: Path, glob: str = "") -> Run:
+def one(line: Line, config: build.Config, build: Path, what: str, limit: int, results: Path, glob: str = "") -> Run:
     """Run a guest once, with the tests that @glob names; its files go to @results."""
     results.mkdir(parents=True, exist_ok=True)
-    outcome = kunit.run(site.work, build, config, LOCKED, glob, limit, what, results, site.console)
+    outcome = kunit.run(line.work, build, config, LOCKED, glob, limit, what, results, line.console)
     return Run(outcome, figures.read((results / "kernel.log").read_text(encoding="utf-8", errors="replace")))
 
 
-def profiled(site: run.Site, stage: Stage, config: kunit.Config, build: Path, what: str, limit: int,
+def profiled(line: Line, stage: Stage, config: build.Config, build: Path, what: str, limit: int,
              results: Path) -> Stage:
     """Run the guest that moves pages with every instruction counted, and add that to @stage; files go to @results.
 
@@ -100,12 +90,12 @@ def profiled(site: run.Site, stage: Stage, config: kunit.Config, build: Path, wh
     """
     results.mkdir(parents=True, exist_ok=True)
     symbols = profile.read_symbols(build / "vmlinux")
-    plugin = profile.compile_plugin(site.repo, f"qemu-system-{ARCH}", results)
+    plugin = profile.compile_plugin(line.repo, f"qemu-system-{ARCH}", results)
     out = results / "windows.txt"
     # The plugin looks for the address that nm tells.
     watched = config._replace(qemu_args=f"{config.qemu_args} {profile.arguments(plugin, symbols, out)}",
                               kernel_args=("nokaslr",))
-    outcome = kunit.run(site.work, build, watched, LOCKED, profile.CASE, limit, what, results, site.console)
+    outcome = kunit.run(line.work, build, watched, LOCKED, profile.CASE, limit, what, results, line.console)
     if not out.is_file():
         raise Stop(f"QEMU did not take its plugin ({outcome.died or 'it wrote nothing'}): look at {results / 'kunit.log'}")
     if outcome.tests.get(profile.CASE) != kunit.PASS:
@@ -114,57 +104,57 @@ def profiled(site: run.Site, stage: Stage, config: kunit.Config, build: Path, wh
                           profiles=profile.per_page(profile.read_windows(out.read_text(encoding="ascii"), symbols), CALLS))
 
 
-def in_parallel(site: run.Site, stage: Stage, counted: kunit.Config, build: Path, patches: List[str], name: str,
-                limit: int, results: run.Place) -> Stage:
+def in_parallel(line: Line, stage: Stage, counted: build.Config, build: Path, patches: List[str], name: str,
+                limit: int, results: Results) -> Stage:
     """Have threads move pages together, in the kernel of @build and on UML, and add that to @stage called @name."""
     place = results.stage(name)
-    what = f"{run.stage_name(site, counted, name)}, {cpus()} CPUs"
-    stage = stage._replace(parallel=one(site, counted._replace(qemu_args=f"-smp {cpus()}"), build, what, limit,
+    what = f"{run.stage_name(line, counted, name)}, {cpus()} CPUs"
+    stage = stage._replace(parallel=one(line, counted._replace(qemu_args=f"-smp {cpus()}"), build, what, limit,
                                         place / "throughput", PARALLEL))
-    native = native_config(site)
+    native = native_config(line)
     if native is None:
         return stage
-    what = f"{run.stage_name(site, native, name)}, {cpus()} CPUs"
+    what = f"{run.stage_name(line, native, name)}, {cpus()} CPUs"
     try:
-        build = run.build_stage(site, native, name, patches, place / "native")
+        build = run.build_stage(line, native, name, patches, place / "native")
     except kunit.BuildFailed as err:
         # The rest is worth having.
         return stage._replace(trouble=[str(err).replace(str(results.temp), str(results.final))])
-    shown = one(site, native, build, what, limit, place / "native", PARALLEL)
+    shown = one(line, native, build, what, limit, place / "native", PARALLEL)
     return stage._replace(native=figures.renamed(shown, THROUGHPUT, NATIVE))
 
 
-def measure(site: run.Site, request: Request, results: run.Place, found: Dict[str, Stage]) -> None:
+def measure(line: Line, request: Request, results: Results, found: Dict[str, Stage]) -> None:
     """Build and run all that @request asks for; what was measured goes to @found as it comes.
 
     Raises Stop if a kernel cannot be built.
     """
-    counted, contended = configs(site.repo)
+    counted, contended = configs(line.repo)
     limit = request.timeout or LIMIT
-    asked = [site.series.stage(name) for name in request.stages] or site.series.stages
-    stages = [stage for stage in site.series.stages if stage in asked]
-    with site.held():
+    asked = [line.series.stage(name) for name in request.stages] or line.series.stages
+    stages = [stage for stage in line.series.stages if stage in asked]
+    with line.held():
         for stage in stages:
             place = results.stage(stage.name)
-            name = run.stage_name(site, counted, stage.name)
-            build = run.build_stage(site, counted, stage.name, stage.patches, place)
-            found[stage.name] = Stage([one(site, counted, build, f"{name}, {number} of {RUNS}", limit,
+            name = run.stage_name(line, counted, stage.name)
+            build = run.build_stage(line, counted, stage.name, stage.patches, place)
+            found[stage.name] = Stage([one(line, counted, build, f"{name}, {number} of {RUNS}", limit,
                                            place / f"run-{number}") for number in range(1, RUNS + 1)])
             if request.profile:
-                found[stage.name] = profiled(site, found[stage.name], counted, build, f"{name}, by function", limit,
+                found[stage.name] = profiled(line, found[stage.name], counted, build, f"{name}, by function", limit,
                                              place / "profile")
             if request.contention and cpus() > 1:
-                found[stage.name] = in_parallel(site, found[stage.name], counted, build, stage.patches, stage.name, limit,
+                found[stage.name] = in_parallel(line, found[stage.name], counted, build, stage.patches, stage.name, limit,
                                                 results)
         for stage in stages if request.contention else []:
             place = results.stage(stage.name) / "contention"
-            name = run.stage_name(site, contended, stage.name)
-            build = run.build_stage(site, contended, stage.name, stage.patches, place)
+            name = run.stage_name(line, contended, stage.name)
+            build = run.build_stage(line, contended, stage.name, stage.patches, place)
             found[stage.name] = found[stage.name]._replace(
-                contended=one(site, contended, build, name, limit, place))
+                contended=one(line, contended, build, name, limit, place))
         for stage in stages if request.collector else []:
             found[stage.name] = found[stage.name]._replace(
-                compacted=collector.measure(site, stage, results.stage(stage.name) / "collector"))
+                compacted=collector.measure(line, stage, results.stage(stage.name) / "collector"))
 
 
 def bench(repo: Path, request: Request, console: Console) -> int:
@@ -176,27 +166,27 @@ def bench(repo: Path, request: Request, console: Console) -> int:
     if os.environ.get("LOCKED_RMAP_ACCEL", "tcg") not in ("", "tcg"):
         raise Stop("LOCKED_RMAP_ACCEL asks for another accelerator, and QEMU counts instructions under TCG alone: unset it")
     packages.need(console, [*configs(repo)[0].packages(), *(packages.TREE if request.tree else ())])
-    site = run.Site(repo, source.open_cache(), console, request.kernel, request.tree)
+    line = Line(repo, source.open_cache(), console, request.kernel, request.tree)
     for name in request.stages:
-        site.series.stage(name)
-    results = run.Place(repo, f"bench-{site.line}")
+        line.series.stage(name)
+    results = Results(repo, f"bench-{line.line}")
     found: Dict[str, Stage] = {}
     held: List[Bound] = []
     verdict: Optional[Verdict] = None
     drawn = ""
     value: Dict[str, Any] = {}
     try:
-        measure(site, request, results, found)
-        held = figures.bounds(found, site.line, request.contention)
-        verdict = figures.judge(site.version, found, site.line, held)
-        drawn = draw(site.version, found)
+        measure(line, request, results, found)
+        held = figures.bounds(found, line.line, request.contention)
+        verdict = figures.judge(line.version, found, line.line, held)
+        drawn = draw(line.version, found)
         if drawn:
             files.write_atomic(results.temp / "bench.svg", drawn.encode())
     except Stop as err:
         # The line may name a log: by its place after the run.
         raise Stop(str(err).replace(str(results.temp), str(results.final))) from err
     finally:
-        value = summary(site, found, held, verdict)
+        value = summary(line, found, held, verdict)
         results.publish("bench.json", value)
     print_tables(console, found)
     if request.contention and cpus() < 2:
@@ -267,7 +257,7 @@ def print_counted(console: Console, found: Stages, names: Sequence[str]) -> None
             if same is False:
                 notes[f"* {rows[-1][0]} on {stage}: the runs differ by more than {figures.TOLERANCE} %: "
                       + ", ".join(map(str, kernel.values(name)))] = None
-    _grid(console, rows, 2, [*notes, *_why_not(found, names)])
+    grid(console, rows, 2, [*notes, *_why_not(found, names)])
 
 
 def print_throughput(console: Console, found: Stages, prefix: str, names: Sequence[str]) -> None:
@@ -278,7 +268,7 @@ def print_throughput(console: Console, found: Stages, prefix: str, names: Sequen
         for kernel in found.values():
             value, single = kernel.value(name), kernel.value(f"{prefix}1")
             rows[-1] += ["-" if value is None else str(value), f"{value / single:.0%}" if value and single else "-"]
-    _grid(console, rows, 1, ["times, and not those of hardware: Documentation/bench.rst says what they are worth",
+    grid(console, rows, 1, ["times, and not those of hardware: Documentation/bench.rst says what they are worth",
                              *_why_not(found, names)])
 
 
@@ -305,7 +295,7 @@ def print_contention(console: Console, found: Stages, names: Sequence[str]) -> N
         for kernel in found.values():
             value = kernel.value(name)
             rows[-1] += ["-" if value is None else str(value), "", "", ""]
-    _grid(console, rows, 1, ["locks: times that it was taken for writing; waits: times that somebody had to wait for one; "
+    grid(console, rows, 1, ["locks: times that it was taken for writing; waits: times that somebody had to wait for one; "
                              "waited: for how long in all, ms; longest: the longest call, ms",
                              *_why_not(found, names)])
 
@@ -332,14 +322,14 @@ def print_compacted(console: Console, found: Stages) -> None:
             ratio = outcome.ratio(workers, name) if outcome else None
             rows[-1].append("-" if ratio is None else f"{ratio:.0%}" if ratio < 10 else f"{ratio:.0f} times")
     why = {f"- {stage}: {why}": None for stage in did for outcome in did[stage].values() for why in outcome.skipped.values()}
-    _grid(console, rows, 1, ["in ms of a CPU that takes 1 ns for an instruction; CPUs take turns", *differ, *why])
+    grid(console, rows, 1, ["in ms of a CPU that takes 1 ns for an instruction; CPUs take turns", *differ, *why])
 
 
 def print_profile(console: Console, stage: str, profiles: Dict[str, profile.Profile]) -> None:
     """One row a function, one column for each number of pages a call."""
     rows = [[f"{stage}, instructions a page in", *(figures.calls_words(calls) for calls in profiles)]]
     rows += [[name, *(f"{value:.1f}" for value in values)] for name, values in profile.table(profiles)]
-    _grid(console, rows, 1, [])
+    grid(console, rows, 1, [])
 
 
 def _milliseconds(value: int) -> str:
@@ -351,18 +341,6 @@ def _why_not(found: Stages, names: Sequence[str]) -> List[str]:
     """Why some of the figures @names are missing, each reason once."""
     return list(dict.fromkeys(f"- {stage}: {figures.missing(found, stage, name)}" for name in names
                               for stage, kernel in found.items() if kernel.runs(name) and kernel.value(name) is None))
-
-
-def _grid(console: Console, rows: Sequence[Sequence[str]], left: int, notes: Sequence[str]) -> None:
-    """Print @rows of cells, the first @left ones of each flush left; below it @notes."""
-    room = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    console.line()
-    for row in rows:
-        console.line("  ".join(f"{text:<{space}}" if column < left else f"{text:>{space}}"
-                               for column, (text, space) in enumerate(zip(row, room))).rstrip())
-    console.line()
-    for text in notes:
-        console.line(f"  {text}")
 
 
 def draw(version: str, found: Stages) -> str:
@@ -381,7 +359,7 @@ def draw(version: str, found: Stages) -> str:
                         "instructions a page", [figures.calls_words(calls) for calls in CALLS], moves + others)
 
 
-def summary(site: run.Site, found: Stages, held: Sequence[Bound], verdict: Optional[Verdict]) -> Dict[str, Any]:
+def summary(line: Line, found: Stages, held: Sequence[Bound], verdict: Optional[Verdict]) -> Dict[str, Any]:
     """The value of bench.json."""
     every = figures.names(found)
 
@@ -398,8 +376,8 @@ def summary(site: run.Site, found: Stages, held: Sequence[Bound], verdict: Optio
                 "seconds": round(outcome.seconds, 1)}
 
     return {
-        "kernel": site.version,
-        "line": site.line,
+        "kernel": line.version,
+        "line": line.line,
         "arch": ARCH,
         "tools": {name: proc.output([name, "--version"]).stdout.split("\n")[0] for name in ("gcc", f"qemu-system-{ARCH}")},
         "cpus": cpus(),

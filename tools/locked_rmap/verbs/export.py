@@ -1,42 +1,31 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The verb `export`: a line's series and the suites as commits."""
+"""Exports a line's series and the suites as commits, for a git tree or for git am."""
 
+import argparse
 import re
 import shlex
 import tempfile
 import textwrap
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, NamedTuple, Tuple
 
 from ..base import files
-from ..guest import kunit
-from ..kernel import commits, maintainers, packages, series, source, worktree
-from ..report import report
-from . import run
-from ..kernel.commits import Git, Identity, Message
 from ..base.console import Console
 from ..base.errors import Stop
+from ..base.options import Tool, kernel, path
+from ..base.results import CRASH, FAIL, PASS, SKIP, SUITES, relative, results_dir
+from ..kernel import commits, maintainers, overlay, packages, series, source
+from ..kernel.commits import Git, Identity, Message
+from ..kernel.line import default, fingerprint, read_series
+
 
 #: What is said of the suites, beside the series of the lines.
 TEXTS = "mm/patches/suites"
 #: What the tool changes in a tree outside of its mm/tests, and what it has to know of it.
 HOOKED = ("mm/Kconfig", "mm/Makefile")
-JOINED = (f"{worktree.TESTS}/Kconfig", f"{worktree.TESTS}/Makefile")
+JOINED = (f"{overlay.TESTS}/Kconfig", f"{overlay.TESTS}/Makefile")
 
 WIDTH = 72
-
-
-class Request(NamedTuple):
-    """What the user asked `export` for."""
-
-    kernel: Optional[str] = None
-    branch: Optional[str] = None
-    tree: Optional[Path] = None
-    base: Optional[str] = None
-    mbox: Optional[Path] = None
-    cover: Optional[Path] = None
-    signoff: bool = False
-    table: bool = True
 
 
 class Part(NamedTuple):
@@ -55,11 +44,12 @@ class Step(NamedTuple):
     """A commit of the suites: what the files of @contents hold after it, and @new ones among them."""
 
     message: Message
-    contents: worktree.Contents
+    contents: overlay.Contents
     new: List[str]
 
 
 # The suites as commits
+
 
 def parts(makefile: str) -> List[Part]:
     """The exports and the suites, in the order of the Makefile of mm/tests."""
@@ -67,20 +57,20 @@ def parts(makefile: str) -> List[Part]:
             re.findall(r"^obj-\$\((CONFIG_\w+)\) *\+= *(\w+_kunit|rmap_exports)\.o$", makefile, re.M)]
 
 
-def _without(contents: worktree.Contents, later: List[Part]) -> worktree.Contents:
+def _without(contents: overlay.Contents, later: List[Part]) -> overlay.Contents:
     """@contents without the @later parts: their files, options, objects, and paragraphs of the Makefile."""
     found = {name: data for name, data in contents.items()
-             if name not in [f"{worktree.TESTS}/{part.name}.c" for part in later]}
+             if name not in [f"{overlay.TESTS}/{part.name}.c" for part in later]}
     for part in later:
         symbol = part.option[len("CONFIG_"):]
-        for name, pattern in ((f"{worktree.TESTS}/Kconfig", rf"^config {symbol}\n(?:(?:[\t #].*)?\n)*"),
-                              (f"{worktree.TESTS}/Makefile",
+        for name, pattern in ((f"{overlay.TESTS}/Kconfig", rf"^config {symbol}\n(?:(?:[\t #].*)?\n)*"),
+                              (f"{overlay.TESTS}/Makefile",
                                rf"^obj-.*\b{part.name}\.o\n|(?:^.+\n)*^CFLAGS_{part.name}\.o.*\n(?:.+\n)*\n?"),
-                              (worktree.KUNITCONFIG, rf"^{part.option}=.*\n")):
+                              (overlay.KUNITCONFIG, rf"^{part.option}=.*\n")):
             text = found[name].decode()
             less = re.sub(pattern, "", text, flags=re.M)
             # One that is only built when asked for is not in there.
-            if less == text and name != worktree.KUNITCONFIG:
+            if less == text and name != overlay.KUNITCONFIG:
                 raise Stop(f"{name} says nothing of {part.option}: this clone of the repository is not whole")
             found[name] = (less.rstrip("\n") + "\n").encode()
     return found
@@ -88,10 +78,10 @@ def _without(contents: worktree.Contents, later: List[Part]) -> worktree.Content
 
 def steps(repo: Path) -> List[Step]:
     """What the suites share, what is exported for them, then suite by suite; every step builds."""
-    whole = worktree.overlay(repo)
-    found = parts(whole[f"{worktree.TESTS}/Makefile"].decode())
+    whole = overlay.suites(repo)
+    found = parts(whole[f"{overlay.TESTS}/Makefile"].decode())
     made: List[Step] = []
-    before: worktree.Contents = {}
+    before: overlay.Contents = {}
     for count in range(len(found) + 1):
         contents = _without(whole, found[count:])
         text = found[count - 1].text if count else "helpers"
@@ -107,8 +97,8 @@ def _place(git: Git, step: Step, origin: Path) -> None:
     @origin: what the tree itself says of mm/tests.
     """
     contents = dict(step.contents)
-    worktree.keep_theirs(contents, origin)
-    worktree.add_hooks(contents, origin)
+    overlay.keep_theirs(contents, origin)
+    overlay.add_hooks(contents, origin)
     text = git.read("MAINTAINERS")
     patterns = maintainers.patterns(step.new)
     if text is not None and patterns:
@@ -138,9 +128,9 @@ def make(repo: Path, git: Git, base: str, what: str, patches: series.Series, who
         if not (origin / name).is_file():
             raise Stop(f"{what} has no {name}, so mm/tests cannot be hooked in: is this a kernel from 6.1 on?")
     planned = steps(repo)
-    there = git.run("ls-files", worktree.TESTS, new=True).split()
+    there = git.run("ls-files", overlay.TESTS, new=True).split()
     for name in there:
-        if name in planned[-1].contents and name not in (*JOINED, worktree.KUNITCONFIG):
+        if name in planned[-1].contents and name not in (*JOINED, overlay.KUNITCONFIG):
             raise Stop(f"{what} has the suites already, as {name} shows: give --base a commit without them")
     for step in planned:
         console.tick(step.message.subject)
@@ -151,14 +141,15 @@ def make(repo: Path, git: Git, base: str, what: str, patches: series.Series, who
 
 # The cover letter
 
+
 def results(repo: Path, line: str, patches: series.Series) -> List[Dict[str, Any]]:
     """What whole runs of this line came to, with the suites and patches as they are now.
 
     Raises Stop, with the command that helps, if there is none.
     """
     command = f"make run KERNEL={line}"
-    now = run.fingerprint(repo, patches)
-    places = sorted(run.results_dir(repo).glob(f"{line}-*/summary.json"))
+    now = fingerprint(repo, patches)
+    places = sorted(results_dir(repo).glob(f"run-{line}-*/whole.json"))
     found = [value for value in map(files.read_json, places) if value]
     current = [value for value in found if value.get("input") == now]
     if not current:
@@ -171,7 +162,7 @@ def results(repo: Path, line: str, patches: series.Series) -> List[Dict[str, Any
 
 def table(value: Dict[str, Any], line: str) -> str:
     """What one run came to: a row a suite, then the tests that fail."""
-    stages: Dict[str, Dict[str, Any]] = value["stages"]
+    stages: Dict[str, Dict[str, Any]] = {name: stage[SUITES] for name, stage in value["stages"].items()}
     names = [name for stage in stages.values() for name in stage["tests"]]
     rows = list(dict.fromkeys(name.split(".")[0] for name in names))
     width = max(len("unexpected warnings"), *(len(name) for name in rows))
@@ -184,13 +175,13 @@ def table(value: Dict[str, Any], line: str) -> str:
         cells = ""
         for stage in stages.values():
             got = [status for name, status in stage["tests"].items() if row in ("all", name.split(".")[0])]
-            cells += f"  {got.count(kunit.PASS):>4}  {len(got) - got.count(kunit.PASS) - got.count(kunit.SKIP):>4}" \
-                     f"  {got.count(kunit.SKIP):>4}"
+            cells += f"  {got.count(PASS):>4}  {len(got) - got.count(PASS) - got.count(SKIP):>4}" \
+                     f"  {got.count(SKIP):>4}"
         lines.append(f"  {row:<{width}}{cells}")
     lines.append(f"  {'unexpected warnings':<{width}}" + "".join(f"  {stage['splats']:>16}" for stage in stages.values()))
     lines += ["", textwrap.fill(value["verdict"], WIDTH)]
     for key, stage in stages.items():
-        failing = [name for name, status in stage["tests"].items() if status in (kunit.FAIL, kunit.CRASH)]
+        failing = [name for name, status in stage["tests"].items() if status in (FAIL, CRASH)]
         if failing:
             lines += ["", f"These fail on {key}:", "", *(f"  {name}" for name in failing)]
     return "\n".join(lines) + "\n"
@@ -208,6 +199,7 @@ def cover(repo: Path, line: str, version: str, patches: series.Series, measured:
 
 # The verb
 
+
 def _tree_line(git: Git, base: str, temp: Path) -> str:
     """The version that the commit @base has in its Makefile; Stop if it is none for the suites."""
     git.load(base)
@@ -222,61 +214,71 @@ def _tree_line(git: Git, base: str, temp: Path) -> str:
     return version
 
 
-def _patches(repo: Path, line: str) -> series.Series:
-    directory = repo / "mm" / "patches" / f"linux-{line}"
-    return series.Series(directory if directory.is_dir() else None)
-
-
-def _check(request: Request) -> None:
-    if (request.branch is None) == (request.mbox is None):
+def _check(args: argparse.Namespace) -> None:
+    if (args.branch is None) == (args.mbox is None):
         raise Stop("give --branch NAME with --tree DIR, or --mbox FILE; see locked-rmap export --help")
-    if request.branch is not None and request.tree is None:
+    if args.branch is not None and args.tree is None:
         raise Stop("--branch needs --tree DIR: the git tree that gets it")
-    if request.mbox is not None and (request.tree is not None or request.base is not None):
+    if args.mbox is not None and (args.tree is not None or args.base is not None):
         raise Stop("--mbox is made from the line's own source: leave --tree and --base out, or use --branch")
-    if request.branch is not None and request.cover is not None:
+    if args.branch is not None and args.cover is not None:
         raise Stop("with --branch the cover letter is the branch's description: leave --cover out")
-    for option, path in (("--mbox", request.mbox), ("--cover", request.cover)):
+    for option, path in (("--mbox", args.mbox), ("--cover", args.cover)):
         files.check_target(option, path)
-    if request.kernel is not None:
-        source.check_line(request.kernel)
+    if args.kernel is not None:
+        source.check_line(args.kernel)
 
 
-def export(repo: Path, request: Request, console: Console) -> int:
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The verb's options."""
+    kernel(parser)
+    parser.add_argument("--branch", metavar="NAME", help="make this new branch, in the git tree that --tree names")
+    parser.add_argument("--tree", type=path, metavar="DIR",
+                        help="a git tree of yours; its files, its index and its other branches stay as they are")
+    parser.add_argument("--base", metavar="REV", help="where the branch begins (default: HEAD of the tree)")
+    parser.add_argument("--mbox", type=path, metavar="FILE", help="write a mailbox that git am takes")
+    parser.add_argument("--cover", type=path, metavar="FILE",
+                        help="with --mbox: write the cover letter too, addressed as get_maintainer.pl says")
+    parser.add_argument("--signoff", action="store_true", help="add your Signed-off-by, as git knows you")
+    parser.add_argument("--no-table", dest="table", action="store_false",
+                        help="leave what was measured out of the cover letter")
+
+
+def main(args: argparse.Namespace, tool: Tool) -> int:
     """Do what @request says; the exit status.  Raises Stop if it cannot be done."""
-    _check(request)
-    packages.need(console, packages.EXPORT)
+    _check(args)
+    packages.need(tool.console, packages.EXPORT)
     with tempfile.TemporaryDirectory(prefix="locked-rmap-") as temp:
-        if request.branch is not None:
-            return _branch(repo, request, Path(temp), console)
-        return _mbox(repo, request, Path(temp), console)
+        if args.branch is not None:
+            return _branch(tool.repo, args, Path(temp), tool.console)
+        return _mbox(tool.repo, args, Path(temp), tool.console)
 
 
-def _branch(repo: Path, request: Request, temp: Path, console: Console) -> int:
-    assert request.branch is not None and request.tree is not None
-    tree = request.tree.absolute()
+def _branch(repo: Path, args: argparse.Namespace, temp: Path, console: Console) -> int:
+    assert args.branch is not None and args.tree is not None
+    tree = args.tree.absolute()
     git = Git.of_tree(tree, temp)
-    git.check_new(request.branch)
+    git.check_new(args.branch)
     who = commits.identity(tree)
-    base = git.revision(request.base or "HEAD")
+    base = git.revision(args.base or "HEAD")
     version = _tree_line(git, base, temp)
     line = source.line_of(version)
-    if request.kernel not in (None, line):
-        raise Stop(f"{request.base or 'HEAD'} in {tree} is a {version} kernel, not {request.kernel}: "
+    if args.kernel not in (None, line):
+        raise Stop(f"{args.base or 'HEAD'} in {tree} is a {version} kernel, not {args.kernel}: "
                    "leave --kernel out, or give --base another commit")
-    patches = _patches(repo, line)
-    letter = cover(repo, line, version, patches, results(repo, line, patches) if request.table else [])
-    what = f"{request.base or 'HEAD'} ({version})"
+    patches = read_series(repo, line)
+    letter = cover(repo, line, version, patches, results(repo, line, patches) if args.table else [])
+    what = f"{args.base or 'HEAD'} ({version})"
     console.begin(f"committing on top of {what}")
-    head, count = make(repo, git, base, what, patches, who, request.signoff, console)
+    head, count = make(repo, git, base, what, patches, who, args.signoff, console)
     people = _people(git, base, head, who, temp)
-    git.publish(request.branch, head, base, letter.text)
+    git.publish(args.branch, head, base, letter.text)
     console.end(f"{count} commits")
     short = git.run("rev-parse", "--short", base)
     options = [shlex.quote(option) for option in (f"--subject-prefix=PATCH {line}", *people.options())]
-    console.line(f"branch {request.branch}: {count} commits on top of {short}; nothing else in {tree} was changed")
+    console.line(f"branch {args.branch}: {count} commits on top of {short}; nothing else in {tree} was changed")
     console.line("to mail them, first: git format-patch -o DIR --cover-letter --cover-from-description=subject "
-                 f"{' '.join(options)} {short}..{request.branch}")
+                 f"{' '.join(options)} {short}..{args.branch}")
     return 0
 
 
@@ -293,35 +295,35 @@ def _people(git: Git, base: str, head: str, who: Identity, temp: Path) -> mainta
     return maintainers.ask(where, sorted(patches.iterdir()))
 
 
-def _mbox(repo: Path, request: Request, temp: Path, console: Console) -> int:
-    assert request.mbox is not None
+def _mbox(repo: Path, args: argparse.Namespace, temp: Path, console: Console) -> int:
+    assert args.mbox is not None
     who = commits.identity()
-    line = request.kernel or run.DEFAULT_LINE
-    patches = _patches(repo, line)
-    measured = results(repo, line, patches) if request.cover is not None and request.table else []
+    line = args.kernel or default(repo)
+    patches = read_series(repo, line)
+    measured = results(repo, line, patches) if args.cover is not None and args.table else []
     pristine = source.Store(source.open_cache(), console).pristine(line)
     version = source.tree_version(pristine)
     what = f"Linux {version}"
     console.begin(f"committing on top of {what}")
-    names = [*patches.touched(), *HOOKED, *worktree.overlay(repo), *maintainers.FILES]
+    names = [*patches.touched(), *HOOKED, *overlay.suites(repo), *maintainers.FILES]
     git = Git.of_files(pristine, names, who, temp, what)
     base = git.revision("base")
-    head, count = make(repo, git, base, what, patches, who, request.signoff, console)
+    head, count = make(repo, git, base, what, patches, who, args.signoff, console)
     letter = cover(repo, line, version, patches, measured)
     git.publish("export", head, base, letter.text)
     prefix = f"--subject-prefix=PATCH {line}"
     mails = git.mails(base, "export", who, temp / "mails", prefix)
     data = b"".join(mail.read_bytes() for mail in mails)
-    if request.cover is not None:
+    if args.cover is not None:
         # Who applies the patches needs no addresses, who sends them puts the cover letter on top.
         people = _people(git, base, head, who, temp)
         first = git.mails(base, "export", who, temp / "cover", prefix, "--cover-letter",
                           "--cover-from-description=subject", *people.options())[0]
-        files.write_atomic(request.cover.absolute(), first.read_bytes())
-    files.write_atomic(request.mbox.absolute(), data)
+        files.write_atomic(args.cover.absolute(), first.read_bytes())
+    files.write_atomic(args.mbox.absolute(), data)
     console.end(f"{count} commits")
-    console.line(f"mailbox: {run.relative(request.mbox.absolute())}, {count} patches for {what}; "
+    console.line(f"mailbox: {relative(args.mbox.absolute())}, {count} patches for {what}; "
                  "git am takes it, nothing was mailed")
-    if request.cover is not None:
-        console.line(f"cover letter: {run.relative(request.cover.absolute())}")
+    if args.cover is not None:
+        console.line(f"cover letter: {relative(args.cover.absolute())}")
     return 0

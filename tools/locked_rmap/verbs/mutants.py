@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The verb `mutants`: seeded defects, and which tests of the suites catch them.
+"""Tries seeded defects, and tells which tests of the suites catch them.
 
 A mutant is a small patch with a header, see Documentation/mutants.rst.  Each is
 applied to the patched tree by itself, the kernel is rebuilt, the suites run, and
@@ -8,6 +8,7 @@ uses, one for each architecture.  These run side by side: most of a rebuild is
 linking, which keeps one CPU busy.
 """
 
+import argparse
 import contextlib
 import copy
 import hashlib
@@ -22,15 +23,18 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from ..base import files, proc
-from ..guest import klog, kunit
-from ..kernel import packages, series, source, worktree
-from ..report import report
-from . import run
 from ..base.console import Console, clock
 from ..base.errors import BROKEN, HOLDS, Stop, one_line
+from ..base.options import Tool, kernel
+from ..base.parallel import side_by_side
+from ..base.results import FAIL, relative, results_dir as all_results, some
+from ..guest import build, klog, kunit
+from ..guest.watch import Watch
+from ..kernel import overlay, packages, series, source, worktree
+from ..kernel.line import Line, default
+from ..kernel.series import LOCKED
 
-#: Where defects are tried.
-ARCHES = ("um", "x86_64")
+
 #: Seconds without a test result after which a guest has hung.  The tests' own
 #: waits end after 5 s, and what is being waited for is always some 10 ms away.
 QUIET = {"um": 10.0, "x86_64": 12.0}
@@ -44,135 +48,8 @@ BUILD_LIMIT = 1200
 FORMAT = 2
 #: Name of the file that holds the results so far.
 STATE = "state.json"
-#: What the header says in place of a test where the guest can only die.
-CRASH = "crash"
-
-_NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
-_TEST = re.compile(r"[a-z0-9_]+\.[a-z0-9_]+")
-_FIELDS = ("Breaks", "Hurts", "Caught-by", "Arch")
-#: Fields that a header may have beside those.
-_OPTIONAL = ("Stage",)
 #: One architecture at a time may copy from the usual work tree, which it has to hold.
 _ADOPTING = threading.Lock()
-
-
-class Mutant(NamedTuple):
-    """One seeded defect."""
-
-    name: str
-    breaks: str
-    hurts: str
-    caught_by: Tuple[str, ...]
-    arches: Tuple[str, ...]
-    #: The stage of the series that it is seeded in, empty for the usual one.
-    stage: str
-    diff: str
-
-    @property
-    def paths(self) -> List[str]:
-        """The files of the kernel tree that the defect is in."""
-        return series.touched(self.diff)
-
-
-def parse(name: str, text: str) -> Mutant:
-    """The mutant that @text describes.
-
-    Raises Stop, naming the line, if the header is not as the documentation says.
-    """
-    def bad(number: int, why: str) -> Stop:
-        return Stop(f"mutant {name}, line {number}: {why}; correct the file")
-
-    if not _NAME.fullmatch(name):
-        raise Stop(f"mutant {name}: the name must be lower-case words with '-' between them; rename the file")
-    lines = text.splitlines()
-    field: Dict[str, str] = {}
-    last = ""
-    number = 0
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            break
-        match = re.match(r"([A-Za-z-]+):(?: +(.*))?$", line)
-        if line.startswith((" ", "\t")) and last:
-            field[last] = f"{field[last]} {line.strip()}".strip()
-        elif match is None:
-            raise bad(number, "neither 'Field: text' nor a line that goes on with a space")
-        else:
-            last = match.group(1)
-            if last not in _FIELDS + _OPTIONAL:
-                raise bad(number, f"unknown field '{last}', there are {', '.join(_FIELDS + _OPTIONAL)}")
-            if last in field:
-                raise bad(number, f"field '{last}' stands twice")
-            field[last] = (match.group(2) or "").strip()
-    for wanted in _FIELDS:
-        if not field.get(wanted):
-            raise bad(number, f"the header has no '{wanted}'")
-    diff = "\n".join(lines[number:]) + "\n"
-    if not diff.startswith("--- a/"):
-        raise bad(number + 1, "after the header and an empty line the diff must begin, with '--- a/'")
-    caught_by = tuple(word.strip() for word in field["Caught-by"].split(","))
-    for word in caught_by:
-        if word != CRASH and not _TEST.fullmatch(word):
-            raise bad(number, f"Caught-by: '{word}' is neither suite.test nor '{CRASH}'")
-    if CRASH in caught_by and len(caught_by) > 1:
-        raise bad(number, f"Caught-by: '{CRASH}' must stand alone; name the test that the guest dies in")
-    arches = tuple(field["Arch"].split())
-    for arch in arches:
-        if arch not in ARCHES:
-            raise bad(number, f"Arch: '{arch}' is none of {', '.join(ARCHES)}")
-    for kind, words in (("Caught-by", caught_by), ("Arch", arches)):
-        if len(set(words)) != len(words):
-            raise bad(number, f"{kind}: an entry stands twice")
-    found = Mutant(name, field["Breaks"], field["Hurts"], caught_by, arches, field.get("Stage", ""), diff)
-    if not found.paths:
-        raise bad(number + 1, "the diff changes no file")
-    for path in found.paths:
-        if path.startswith(f"{worktree.TESTS}/"):
-            raise bad(number + 1, f"the diff changes {path}: a defect is in the code under test, not in the suites")
-    return found
-
-
-def read_all(directory: Path) -> List[Mutant]:
-    """The mutants in @directory, by name; Stop if there are none or one is bad."""
-    found = []
-    for path in sorted(directory.glob("*.patch")):
-        try:
-            text = path.read_text(encoding="utf-8")
-        except UnicodeDecodeError as err:
-            raise Stop(f"{path} is not UTF-8: correct the file") from err
-        found.append(parse(path.name[:-len(".patch")], text))
-    if not found:
-        raise Stop(f"there are no mutants for this line: {directory} has no .patch file")
-    return found
-
-
-def apply(mutant: Mutant, contents: Mapping[str, bytes], pristine: Path) -> worktree.Contents:
-    """What the files that @mutant touches hold with it applied.
-
-    Raises Stop if it does not apply as it is: fuzz is refused.
-    """
-    with tempfile.TemporaryDirectory(prefix="locked-rmap-") as temp:
-        tree = Path(temp) / "tree"
-        for name in mutant.paths:
-            data = contents.get(name)
-            if data is None and (pristine / name).is_file():
-                data = (pristine / name).read_bytes()
-            if data is None:
-                raise Stop(f"mutant {mutant.name} does not apply: the patched tree has no {name}; correct it")
-            (tree / name).parent.mkdir(parents=True, exist_ok=True)
-            (tree / name).write_bytes(data)
-        diff = Path(temp) / "diff"
-        diff.write_text(mutant.diff, encoding="utf-8")
-        answer = proc.output(["patch", "-p1", "--fuzz=0", "--no-backup-if-mismatch", "--forward",
-                              "--reject-file=-", "--input", str(diff)], cwd=tree)
-        said = answer.stdout + answer.stderr
-        if answer.returncode != 0 or re.search(r"\bwith fuzz\b", said):
-            failed = re.search(r"^(?:Hunk #\d+ .*FAILED.*|patch: \*\*\*\* .*|.*[Rr]eversed.*)$", said, re.M)
-            why = one_line(failed.group(0) if failed else said, 120)
-            raise Stop(f"mutant {mutant.name} does not apply to the patched tree ({why}): bring it in line")
-        after = {name: (tree / name).read_bytes() for name in mutant.paths if (tree / name).is_file()}
-        if len(after) != len(mutant.paths):
-            raise Stop(f"mutant {mutant.name} removes a file, which the tool cannot do; correct it")
-        return after
 
 
 class Result(NamedTuple):
@@ -232,7 +109,7 @@ def judge(text: str, tests: Mapping[str, str], hung: str, order: Sequence[str]) 
     died = hung
     if not hung and not found.whole:
         died = "died: " + (splats[-1].title if splats else "the log ends without a reason")
-    failed = [name for name, status in tests.items() if "." in name and status == kunit.FAIL]
+    failed = [name for name, status in tests.items() if "." in name and status == FAIL]
     died_in = ""
     if died:
         # Before the first test it is the boot.
@@ -269,24 +146,24 @@ def _spans(text: str) -> List[Tuple[int, str]]:
 class Bed:
     """The work tree of one architecture's mutants of one stage, built and run in."""
 
-    def __init__(self, site: run.Site, usual: worktree.WorkTree, arch: str, stage: str, clean: worktree.Contents,
+    def __init__(self, line: Line, usual: worktree.WorkTree, arch: str, stage: str, clean: overlay.Contents,
                  also: Sequence[str], logs: Path, console: Console) -> None:
-        self.site = site
+        self.line = line
         self.usual = usual
         self.arch = arch
         self.stage = stage
         self.contract = report.kept_by(stage)
         # UML has no lockdep; where there is one, it sees what no test looks at.
-        self.config = run.config_for(site.repo, arch, DEBUG[arch])
+        self.config = build.config_for(line.repo, arch, DEBUG[arch])
         self.clean = clean
         self.also = list(also)
         self.logs = logs
         self.console = console
-        self.build_dir = site.work.build_dir(self.config.label, stage)
+        self.build_dir = line.work.build_dir(self.config.label, stage)
         self.base = self._base()
 
     def _base(self) -> str:
-        parts = [str(FORMAT), self.arch, self.stage, self.site.version, proc.output(["gcc", "--version"]).stdout,
+        parts = [str(FORMAT), self.arch, self.stage, self.line.version, proc.output(["gcc", "--version"]).stdout,
                  *self.config.options(Path("build"))]
         for path in (self.config.debug_config, self.config.qemu_config):
             parts.append(path.read_text(encoding="utf-8") if path is not None else "")
@@ -299,17 +176,17 @@ class Bed:
 
     def put(self, changed: Mapping[str, bytes]) -> List[str]:
         """Have the tree hold the patched kernel with @changed in it; what is to be rebuilt."""
-        return self.site.work.install({**self.clean, **changed}, self.build_dir, self.also)
+        return self.line.work.install({**self.clean, **changed}, self.build_dir, self.also)
 
     def unchanged(self) -> Result:
         """Build and run the patched tree as it is."""
-        what = f"{self.site.version} {self.arch} {self.stage}, unchanged"
+        what = f"{self.line.version} {self.arch} {self.stage}, unchanged"
         logs = self._place(f"unchanged-{self.stage}")
-        adopt(self.usual, self.site.work, self.build_dir, self.console)
-        self.site.work.open_build(self.build_dir, self.config.label, self.console)
+        adopt(self.usual, self.line.work, self.build_dir, self.console)
+        self.line.work.open_build(self.build_dir, self.config.label, self.console)
         self.put({})
         started = time.monotonic()
-        kunit.build(self.site.work, self.build_dir, self.config, what, logs / "build.log", self.console)
+        build.build(self.line.work, self.build_dir, self.config, what, logs / "build.log", self.console)
         return Guest(self, None, logs, time.monotonic() - started, QUIET[self.arch]).result([])
 
     def build(self, mutant: Mutant, changed: Mapping[str, bytes], tick: Callable[[], None]) -> Tuple[Path, float]:
@@ -342,7 +219,7 @@ class Bed:
             worktree.mark_path(self.build_dir, "done").unlink()
         marker = worktree.mark_path(self.build_dir, "building")
         marker.touch()
-        self.step(f"building {self.site.version} {self.arch}, {mutant.name}")
+        self.step(f"building {self.line.version} {self.arch}, {mutant.name}")
 
         def do(argv: Sequence[str], cwd: Path) -> None:
             status = proc.run(argv, log, cwd=cwd, limit=BUILD_LIMIT, tick=tick)
@@ -350,7 +227,7 @@ class Bed:
                 if status != 124:
                     marker.unlink()
                 self.console.drop()
-                raise kunit.BuildFailed(kunit.why_not_built(f"mutant {mutant.name} ({self.arch})", log, status,
+                raise build.BuildFailed(build.why_not_built(f"mutant {mutant.name} ({self.arch})", log, status,
                                                             self.build_dir))
 
         before = image.stat().st_mtime_ns if image.exists() else 0
@@ -360,7 +237,7 @@ class Bed:
             # To make's -o, "." is the target that goes through the directories.
             do([*make, "-C", str(self.build_dir), "-o", ".", image.name], self.build_dir)
         if not script or image.stat().st_mtime_ns == before:
-            do([*make, f"O={self.build_dir}", image.name], self.site.work.tree)
+            do([*make, f"O={self.build_dir}", image.name], self.line.work.tree)
         marker.unlink()
         self.console.drop()
 
@@ -406,9 +283,9 @@ class Guest:
         self.out = logs / "kunit.log"
         self._started = self._since = time.monotonic()
         self._size = 0
-        tree = bed.site.work.tree
+        tree = bed.line.work.tree
         self._child = proc.Child(
-            [*kunit.kunit_py(tree), "exec", *bed.config.options(place), f"--json={logs / 'kunit.json'}",
+            [*build.kunit_py(tree), "exec", *bed.config.options(place), f"--json={logs / 'kunit.json'}",
              f"--timeout={WHOLE}", f"--kernel_args=rmap_kunit.contract={bed.contract}"],
             self.out, cwd=tree, env={"PYTHONUNBUFFERED": "1"})
 
@@ -440,7 +317,7 @@ class Guest:
     def result(self, order: Sequence[str]) -> Result:
         """What came of it; waits for the end."""
         if not self.poll():
-            self.bed.step(f"running the suites on {self.bed.site.version} {self.bed.arch}, "
+            self.bed.step(f"running the suites on {self.bed.line.version} {self.bed.arch}, "
                           f"{self.mutant.name if self.mutant else 'unchanged'}")
         try:
             while not self.poll():
@@ -538,88 +415,6 @@ class State:
             key: value._asdict() for key, value in self.results.items()}})
 
 
-class Ended(BaseException):
-    """Another architecture's mutants came to an early end, and so must these.
-
-    Not an Exception, so that no handler of ordinary errors swallows it.
-    """
-
-
-class Side(Console):
-    """One of several that write to @outer at a time: full lines only, no live one."""
-
-    def __init__(self, outer: Console, lock: threading.Lock, ended: threading.Event) -> None:
-        super().__init__(outer.out)
-        self.colour = outer.colour
-        self.tty = False
-        self._outer = outer
-        self._lock = lock
-        self._ended = ended
-
-    def line(self, text: str = "") -> None:
-        """Print one full line."""
-        with self._lock:
-            self._outer.line(text)
-
-    def tick(self, detail: str = "") -> None:
-        """Raise Ended if the others have ended."""
-        if self._ended.is_set():
-            raise Ended()
-
-    def wants_tick(self) -> bool:
-        """tick() is cheap."""
-        return False
-
-
-def side_by_side(jobs: Sequence[Callable[[Console], None]], console: Console) -> None:
-    """Do all @jobs at once, each with a console to write to and to tick().
-
-    What one raises ends the others at their next tick(), and is raised.
-    """
-    if len(jobs) == 1:
-        jobs[0](console)
-        return
-    ended = threading.Event()
-    raised: List[BaseException] = []
-    side = Side(console, threading.Lock(), ended)
-
-    def do(job: Callable[[Console], None]) -> None:
-        try:
-            # A console of its own: it remembers a step.
-            job(copy.copy(side))
-        except Ended:
-            pass
-        except BaseException as err:  # pylint: disable=broad-exception-caught
-            raised.append(err)
-            ended.set()
-
-    threads = [threading.Thread(target=do, args=(job,)) for job in jobs]
-    for thread in threads:
-        thread.start()
-    try:
-        while any(thread.is_alive() for thread in threads):
-            time.sleep(0.1)
-    finally:
-        # SIGINT comes to this thread alone.
-        ended.set()
-        for thread in threads:
-            thread.join()
-    if raised:
-        raise raised[0]
-
-
-class Request(NamedTuple):
-    """What the user asked `mutants` for."""
-
-    kernel: Optional[str] = None
-    arch: Optional[str] = None
-    names: Sequence[str] = ()
-    fresh: bool = False
-    as_json: bool = False
-    #: Only defects that are seeded in this stage.
-    stage: Optional[str] = None
-
-
 class Score(NamedTuple):
     """What a run came to: by mutant, and the unchanged kernels that are not green."""
 
@@ -644,7 +439,7 @@ class Score(NamedTuple):
         """What it all comes to."""
         if self.broken:
             return "The suites are not green on the unchanged kernel: " + "; ".join(
-                f"{arch}: {report.some(why)}" for arch, why in self.broken.items()) + "."
+                f"{arch}: {some(why)}" for arch, why in self.broken.items()) + "."
         total = len(self.results)
         caught = total - len(self.missed)
         text = f"{caught} of {total} defects caught ({100 * caught // max(total, 1)} %)"
@@ -686,7 +481,7 @@ def choose(mutants: Sequence[Mutant], names: Sequence[str], arch: Optional[str])
     for name in names:
         if name not in known:
             close = [other for other in known if name in other]
-            raise Stop(f"there is no mutant {name}" + (f"; there is {report.some(close)}" if close else
+            raise Stop(f"there is no mutant {name}" + (f"; there is {some(close)}" if close else
                                                        ": they are in tools/mutants"))
     if arch is not None and arch not in ARCHES:
         raise Stop(f"unknown architecture '{arch}': give one of {', '.join(ARCHES)}")
@@ -705,10 +500,10 @@ def choose(mutants: Sequence[Mutant], names: Sequence[str], arch: Optional[str])
 
 
 @contextlib.contextmanager
-def _own_site(site: run.Site, arch: str) -> Iterator[run.Site]:
-    """@site with a work tree that no other verb, and no other architecture, uses; holds it."""
-    own = copy.copy(site)
-    own.work = worktree.WorkTree(site.work.base.with_name(f"{site.version}-mutants-{arch}"), site.work.pristine)
+def _own_site(line: Line, arch: str) -> Iterator[Line]:
+    """@line with a work tree that no other verb, and no other architecture, uses; holds it."""
+    own = copy.copy(line)
+    own.work = worktree.WorkTree(line.work.base.with_name(f"{line.version}-mutants-{arch}"), line.work.pristine)
     with own.held():
         yield own
 
@@ -769,32 +564,32 @@ def results_dir(repo: Path, line: str) -> Path:
     return repo / "build" / "results" / ("mutants" if line == run.DEFAULT_LINE else f"mutants-{line}")
 
 
-def measure(site: run.Site, request: Request, console: Console) -> Score:
+def measure(line: Line, request: Request, console: Console) -> Score:
     """Do what @request says.  Raises Stop if it cannot be done."""
-    directory = site.repo / "tools" / "mutants" / f"linux-{site.line}"
+    directory = line.repo / "tools" / "mutants" / f"linux-{line.line}"
     # What the whole project is about; later stages have defects of their own.
-    names = [stage.name for stage in site.series.stages]
+    names = [stage.name for stage in line.series.stages]
     usual = report.LOCKED if report.LOCKED in names else names[-1]
     chosen = choose(read_all(directory), request.names, request.arch)
     if request.stage is not None:
-        site.series.stage(request.stage)
+        line.series.stage(request.stage)
         chosen = [(mutant, arch) for mutant, arch in chosen if (mutant.stage or usual) == request.stage]
         if not chosen:
             raise Stop(f"no such mutant is seeded in the stage {request.stage}")
     for mutant, _ in chosen:
         # Stop if there is no such stage.
-        site.series.stage(mutant.stage or usual)
+        line.series.stage(mutant.stage or usual)
     used = {mutant.stage or usual for mutant, _ in chosen}
-    clean = {stage.name: site.contents(stage.patches) for stage in site.series.stages if stage.name in used}
-    changed: Dict[str, worktree.Contents] = {}
+    clean = {stage.name: line.contents(stage.patches) for stage in line.series.stages if stage.name in used}
+    changed: Dict[str, overlay.Contents] = {}
     seen: Dict[str, str] = {}
     for mutant, _ in chosen:
-        changed[mutant.name] = apply(mutant, clean[mutant.stage or usual], site.work.pristine)
+        changed[mutant.name] = apply(mutant, clean[mutant.stage or usual], line.work.pristine)
         same = seen.setdefault(repr(sorted(changed[mutant.name].items())), mutant.name)
         if same != mutant.name:
             raise Stop(f"mutants {same} and {mutant.name} are the same defect: remove one")
-    also = sorted({path for mutant, _ in chosen for path in mutant.paths} | set(site.series.touched()))
-    logs = results_dir(site.repo, site.line)
+    also = sorted({path for mutant, _ in chosen for path in mutant.paths} | set(line.series.touched()))
+    logs = results_dir(line.repo, line.line)
     logs.mkdir(parents=True, exist_ok=True)
     state = State(logs / STATE)
     if request.fresh:
@@ -809,20 +604,20 @@ def measure(site: run.Site, request: Request, console: Console) -> Score:
             here = [mutant for mutant, where in chosen if where == arch]
             if not here:
                 continue
-            own = held.enter_context(_own_site(site, arch))
-            scores.append(Score(site.version, [], {}, {}))
+            own = held.enter_context(_own_site(line, arch))
+            scores.append(Score(line.version, [], {}, {}))
 
-            def job(side: Console, own: run.Site = own, arch: str = arch, here: List[Mutant] = here,
+            def job(side: Console, own: Line = own, arch: str = arch, here: List[Mutant] = here,
                     score: Score = scores[-1]) -> None:
                 for stage, contents in clean.items():
                     todo = [mutant for mutant in here if (mutant.stage or usual) == stage]
                     if todo and not score.broken:
-                        _on_bed(Bed(own, site.work, arch, stage, contents, also, logs, side), todo, changed,
+                        _on_bed(Bed(own, line.work, arch, stage, contents, also, logs, side), todo, changed,
                                 state, score)
 
             jobs.append(job)
         side_by_side(jobs, console)
-    score = Score(site.version, [], {}, {})
+    score = Score(line.version, [], {}, {})
     for part in scores:
         score.results.extend(part.results)
         score.broken.update(part.broken)
@@ -834,7 +629,7 @@ def measure(site: run.Site, request: Request, console: Console) -> Score:
     return score
 
 
-def _on_bed(bed: Bed, todo: Sequence[Mutant], changed: Mapping[str, worktree.Contents], state: State,
+def _on_bed(bed: Bed, todo: Sequence[Mutant], changed: Mapping[str, overlay.Contents], state: State,
              score: Score) -> None:
     console = bed.console
     old = {mutant.name: state.get(mutant.name, bed.arch, bed.stage, bed.digest(mutant)) for mutant in todo}
@@ -888,14 +683,14 @@ def _on_bed(bed: Bed, todo: Sequence[Mutant], changed: Mapping[str, worktree.Con
         score.results.extend((mutant, result) for mutant in todo for result in [found[mutant.name]] if result)
     finally:
         # The tree goes back to what it was, whatever happened.
-        if bed.site.work.tree.is_dir() and bed.build_dir.is_dir():
+        if bed.line.work.tree.is_dir() and bed.build_dir.is_dir():
             bed.put({})
 
 
 def _tell(console: Console, mutant: Mutant, result: Result, known: bool, tests: "set[str]") -> None:
     word = console.paint("caught    ", "32") if result.caught_by else console.paint("NOT CAUGHT", "31;1")
     took = "as before" if known else clock(result.seconds)
-    by = f" by {report.some([one_line(entry, 120) for entry in result.caught_by], 2)}" if result.caught_by else ""
+    by = f" by {some([one_line(entry, 120) for entry in result.caught_by], 2)}" if result.caught_by else ""
     console.line(f"{word} {mutant.name} ({result.arch}, {took}){by}")
     for name in result.silent(mutant) if result.caught_by else []:
         console.line(f"           Caught-by names {name}, which {_why_silent(name, result, tests)}")
@@ -920,7 +715,7 @@ def print_table(console: Console, score: Score, whole: bool) -> None:
         if result.died:
             names.insert(0, f"{CRASH} in {result.died_in or 'the guest'}")
             names.remove(result.died_in or "the guest")
-        rows.append((mutant.name, result.arch, f"{result.seconds:.1f}", report.some(names, 1) or "NOT CAUGHT",
+        rows.append((mutant.name, result.arch, f"{result.seconds:.1f}", some(names, 1) or "NOT CAUGHT",
                      mutant.breaks))
     width = [max(len(row[column]) for row in rows) for column in range(4)]
     console.line()
@@ -944,12 +739,12 @@ def mutants(repo: Path, request: Request, console: Console) -> int:
     wanted = read_all(repo / "tools" / "mutants" / f"linux-{request.kernel or run.DEFAULT_LINE}")
     arches = {arch for _, arch in choose(wanted, request.names, request.arch)}
     packages.need(console, [*packages.BUILD, *(name for arch in sorted(arches) for name in packages.ARCH[arch])])
-    site = run.Site(repo, source.open_cache(), console, request.kernel, None)
-    score = measure(site, request, console)
+    line = Line(repo, source.open_cache(), console, request.kernel, None)
+    score = measure(line, request, console)
     if request.as_json:
         print(json.dumps(score.value(), indent=1, ensure_ascii=False), flush=True)
     else:
         print_table(console, score, not request.names and request.arch is None and request.stage is None)
     console.line(console.paint(score.sentence, "32" if score.status == HOLDS else "31;1"))
-    console.line(f"logs: {run.relative(results_dir(repo, site.line))} (summary.json, and a directory for each defect)")
+    console.line(f"logs: {relative(results_dir(repo, line.line))} (summary.json, and a directory for each defect)")
     return score.status

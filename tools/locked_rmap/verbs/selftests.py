@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The verb `selftests`: the kernel's own user-space tests of userfaultfd, in a guest.
+"""Runs the kernel's own user-space tests of userfaultfd, stock beside patched.
 
-The programs are those of Linux 6.12 whatever line they run on.  They are linked
+The programs are those of the default line, whatever line they run on.  They are linked
 statically and put, with a first process of ours, into a small file system in
 memory; QEMU runs that with the kernel of each stage.
 """
 
+import argparse
 import os
 import re
 import tempfile
@@ -14,16 +15,18 @@ from pathlib import Path
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from ..base import files, proc
-from ..guest import cpio, klog, kunit, qemu, selflog
-from ..kernel import packages, series, source
-from . import run
 from ..base.console import Console
-from ..base.errors import HOLDS, Stop, one_line
-from ..report.report import Verdict
-from ..guest.selflog import Case, Job, Name, Outcome
+from ..base.errors import Stop, one_line
+from ..base.options import Tool, kernel, stages
+from ..base.results import Results, Splat, Verdict, relative
+from ..guest import build, cpio, klog, qemu, selflog
+from ..guest.selflog import BOOT, Case, Job, Name, Outcome
+from ..kernel import packages, source
+from ..kernel.line import Line, default
+from ..kernel.series import STOCK
+from ..report.text import grid
 
-#: The line whose programs are run.
-PROGRAMS_LINE = "6.12"
+
 UNIT, STRESS = "uffd-unit-tests", "uffd-stress"
 ARCH = "x86_64"
 #: The configuration of the guest's kernel, in tools/configs.
@@ -40,19 +43,8 @@ STRESSES = (("anon", 4, 16), ("shmem", 4, 16), ("shmem-private", 4, 16),
             ("hugetlb", 32, 16), ("hugetlb-private", 32, 16))
 #: The guest's memory in MiB, and how many huge pages of 2 MiB it sets aside.
 MEMORY, HUGEPAGES = 1024, 128
-#: Seconds that a guest may need beside its jobs, to boot above all.
-BOOT = 120
-#: The colours of results, by their words.
-COLOUR = {"pass": "32", "skip": "33", "FAIL": "31;1", "CRASH": "31;1"}
 #: Seconds to wait for another run that builds the programs.
 PATIENCE = 900.0
-
-
-class Request(NamedTuple):
-    """What the user asked `selftests` for."""
-
-    kernel: Optional[str] = None
-    stages: Sequence[str] = ()
 
 
 class Programs(NamedTuple):
@@ -122,10 +114,10 @@ def programs(cache: Path, pristine: Path, log: Path, console: Console) -> Progra
 
 def _do(argv: Sequence[str], work: Path, log: Path, console: Console) -> None:
     """Run a step of a build in @work; Stop if it fails."""
-    status = proc.run(argv, log, cwd=work, limit=kunit.BUILD_LIMIT, tick=console.tick)
+    status = proc.run(argv, log, cwd=work, limit=build.BUILD_LIMIT, tick=console.tick)
     if status != 0:
         console.drop()
-        raise Stop(kunit.why_not_built("what runs in the guest", log, status, work))
+        raise build.why_not_built("what runs in the guest", log, status, work)
 
 
 def _build(pristine: Path, work: Path, log: Path, console: Console) -> None:
@@ -142,26 +134,6 @@ def _build(pristine: Path, work: Path, log: Path, console: Console) -> None:
     _do(["make", "-C", str(tree / "tools/testing/selftests/mm"), jobs, f"OUTPUT={out}", f"ARCH={ARCH}",
          f"KHDR_INCLUDES=-isystem {headers / 'usr/include'}", "EXTRA_CFLAGS=", "USERCFLAGS=",
          "USERLDFLAGS=-static", str(out / UNIT), str(out / STRESS)], work, log, console)
-
-
-def build_kernel(site: run.Site, stage: series.Stage, log: Path, config: str = CONFIG) -> Path:
-    """Build a guest's kernel at @stage, of allnoconfig and what the file of @config asks for; the kernel's image."""
-    fragment = site.repo / "tools" / "configs" / f"{config}.config"
-    label = f"{ARCH}-{config}"
-    build = site.work.build_dir(label, stage.name)
-    contents = site.contents(stage.patches)
-    site.work.open_build(build, label, site.console)
-    site.work.install(contents, build, site.series.touched())
-    make = ["make", "--no-print-directory", f"O={build}", f"ARCH={ARCH}", f"-j{len(os.sched_getaffinity(0))}"]
-    # kconfig drops what it cannot have without a word.
-    check = ('missing=$(grep -vxF -f "$1" "$2" | grep "^CONFIG_" | tr "\\n" " "); test -z "$missing" || '
-             '{ printf "Not all Kconfig options were taken\\nMissing: %s\\n" "$missing"; exit 1; }')
-    commands = [[*make, f"KCONFIG_ALLCONFIG={fragment}", "allnoconfig"],
-                ["sh", "-c", check, "sh", str(build / ".config"), str(fragment)],
-                [*make, "bzImage"]]
-    kunit.make(site.work, build, label, commands, [fragment.read_text(encoding="utf-8")],
-               f"{site.version} {label} {stage.name}", log, site.console)
-    return build / "arch/x86/boot/bzImage"
 
 
 def command(kernel: Path, file_system: Path, log: Path, skip: int) -> List[str]:
@@ -227,66 +199,50 @@ class Runner:
             self.console.tick(marks[-1] if marks else "booting")
 
 
-class Score(NamedTuple):
-    """What the verb came to: outcomes by stage, in the order of the series."""
-
-    outcomes: Dict[str, Outcome]
-    jobs: List[Job]
-    verdict: Verdict
-    place: Path
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The verb's options."""
+    kernel(parser)
+    stages(parser, "stock and the last")
 
 
-def measure(repo: Path, request: Request, console: Console) -> Score:
-    """Build everything and run the guests that @request asks for; Stop if it cannot be done."""
-    if request.kernel is not None:
-        source.check_line(request.kernel)
+def main(args: argparse.Namespace, tool: Tool) -> int:
+    """Do what @args says; the exit status.  Raises Stop if it cannot be done."""
+    console, repo = tool.console, tool.repo
+    if args.kernel is not None:
+        source.check_line(args.kernel)
     packages.need(console, [*packages.BUILD, *packages.ARCH[ARCH]])
     machine = proc.output(["gcc", "-dumpmachine"]).stdout.strip()
     if not machine.startswith("x86_64"):
-        raise Stop(f"the selftests run on {ARCH} guests only, and gcc here builds for {machine}: use another machine")
+        raise Stop(f"the selftests run on {ARCH} guests only, and gcc here builds for {machine}: "
+                   "use another machine")
     cache = source.open_cache()
-    site = run.Site(repo, cache, console, request.kernel, None)
-    default = list(dict.fromkeys([series.STOCK, site.series.stages[-1].name]))
-    asked = [site.series.stage(name) for name in request.stages or default]
-    stages = [stage for stage in site.series.stages if stage in asked]
-    results = run.Place(repo, f"selftests-{site.line}")
+    line = Line(repo, cache, console, args.kernel, None)
+    chosen = line.series.chosen(args.stages, [STOCK, line.series.stages[-1].name])
     outcomes: Dict[str, Outcome] = {}
-    verdict: Optional[Verdict] = None
-    version = ""
-    try:
-        pristine = site.work.pristine if site.line == PROGRAMS_LINE else \
-            source.Store(cache, console).pristine(PROGRAMS_LINE)
+    with Results(repo, f"selftests-{line.name}", kernel=line.version, line=line.name, arch=ARCH) as results:
+        theirs = default(repo)
+        pristine = line.work.pristine if line.name == theirs else \
+            source.Store(cache, console).pristine(theirs)
         log = results.temp / "programs.log"
         built = programs(cache, pristine, log, console)
-        version = built.version
+        results.facts["programs"] = built.version
         jobs = plan(built.tests())
         with tempfile.TemporaryDirectory(prefix="locked-rmap-") as temp:
             file_system = Path(temp) / "initramfs"
             init = qemu.program(repo / "tools" / "guest" / "init.c", Path(temp), log, console)
             file_system.write_bytes(built.file_system(init, jobs))
-            with site.held():
-                for stage in stages:
-                    place = results.stage(stage.name)
-                    kernel = build_kernel(site, stage, place / "build.log")
-                    outcomes[stage.name] = Runner(kernel, jobs, f"{site.version} {stage.name}",
+            with line.held():
+                for stage in chosen:
+                    place = results.place(stage.name)
+                    image = build.build_small(line, stage, place / "build.log", CONFIG)
+                    outcomes[stage.name] = Runner(image, jobs, f"{line.version} {stage.name}",
                                                   place, console).run(file_system)
-        verdict = selflog.judge(outcomes)
-    except Stop as err:
-        # The line may name a log: by its place after the run.
-        raise Stop(str(err).replace(str(results.temp), str(results.final))) from err
-    finally:
-        results.publish("summary.json", selflog.summary(site.version, version, outcomes, verdict))
-    return Score(outcomes, jobs, verdict, results.final)
-
-
-def selftests(repo: Path, request: Request, console: Console) -> int:
-    """Do what @request says; the exit status.  Raises Stop if it cannot be done."""
-    score = measure(repo, request, console)
-    print_table(console, score.outcomes, score.jobs)
-    verdict = score.verdict
-    console.line(console.paint(verdict.sentence, "32" if verdict.status == HOLDS else "31;1"))
-    console.line(f"logs: {run.relative(score.place)} (summary.json, and for each stage kernel.log and build.log)")
-    return verdict.status
+                    results.put(stage.name, outcomes[stage.name])
+        results.verdict = selflog.judge(outcomes)
+    print_table(console, outcomes, jobs)
+    console.line(console.paint(results.verdict.sentence, results.verdict.colour))
+    console.line(f"logs: {relative(results.final)} (summary.json, and for each stage kernel.log and build.log)")
+    return results.verdict.status
 
 
 def print_table(console: Console, outcomes: Dict[str, Outcome], jobs: Sequence[Job]) -> None:
@@ -295,19 +251,11 @@ def print_table(console: Console, outcomes: Dict[str, Outcome], jobs: Sequence[J
     rows: List[Tuple[str, ...]] = [("test", "memory", *outcomes)]
     rows += [(*name, *(selflog.WORD[outcome.cases[name].status] if name in outcome.cases else "-"
                        for outcome in outcomes.values())) for name in names]
-    width = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    console.line()
-    for row in rows:
-        cells = [console.paint(text, COLOUR.get(text, "")) + " " * (room - len(text))
-                 for text, room in zip(row, width)]
-        console.line("  ".join(cells).rstrip())
-    console.line()
-    for text in selflog.notes(outcomes, names):
-        console.line(f"  {text}")
+    grid(console, rows, len(rows[0]), selflog.notes(outcomes, names))
     for stage, outcome in outcomes.items():
         if outcome.splats:
             console.line(f"splats on {stage}:")
-            same: Dict[str, List[klog.Splat]] = {}
+            same: Dict[str, List[Splat]] = {}
             for splat in outcome.splats:
                 same.setdefault(selflog.gist(splat), []).append(splat)
             for first, *others in same.values():

@@ -135,7 +135,7 @@ def check_style(bench: Bench) -> Tally:
         for line in LINES:
             patches = bench.repo / "mm" / "patches" / f"linux-{line}"
             jobs += [(f"{line}/{name}", [str(patches / name)]) for name in series.Series(patches).patches]
-        for path in sorted((bench.repo / worktree.TESTS).rglob("*")):
+        for path in sorted((bench.repo / overlay.TESTS).rglob("*")):
             if path.suffix in (".c", ".h") or path.name in ("Kconfig", "Makefile"):
                 jobs.append((str(path.relative_to(bench.repo)), ["-f", str(path)]))
         for path in sorted((bench.repo / "tools" / "guest").glob("*.c")):
@@ -273,11 +273,11 @@ def _exported(bench: Bench, site: run.Site, place: Path) -> Dict[str, str]:
     for number, step in enumerate(steps):
         # kbuild would stop at an object without a source, kunit.py at an option without an entry.
         commit = f"HEAD~{len(steps) - 1 - number}"
-        files_there = set(_git(tree, "ls-tree", "-r", "--name-only", commit, worktree.TESTS + "/").splitlines())
-        make, kconfig, options = (_git(tree, "show", f"{commit}:{worktree.TESTS}/{name}")
+        files_there = set(_git(tree, "ls-tree", "-r", "--name-only", commit, overlay.TESTS + "/").splitlines())
+        make, kconfig, options = (_git(tree, "show", f"{commit}:{overlay.TESTS}/{name}")
                                   for name in ("Makefile", "Kconfig", ".kunitconfig"))
         sources = {name for name in files_there if name.endswith(".c")}
-        built = {f"{worktree.TESTS}/{name}.c" for name in re.findall(r"^obj-\S+ \+= (\w+)\.o$", make, re.M)}
+        built = {f"{overlay.TESTS}/{name}.c" for name in re.findall(r"^obj-\S+ \+= (\w+)\.o$", make, re.M)}
         entries = set(re.findall(r"^config (\w+)", kconfig, re.M))
         asked = {name for name in re.findall(r"^CONFIG_(\w+)=", options, re.M) if "_KUNIT_" in name}
         wrong = sorted((sources ^ built) | (asked - entries))
@@ -416,7 +416,7 @@ def check_commits(bench: Bench, name: str, line: str) -> Tally:
             site.work.install({path: (tree / path).read_bytes() for path in touched if (tree / path).is_file()},
                               build, touched)
             try:
-                options = [option if (tree / worktree.KUNITCONFIG).is_file() or option != f"--kunitconfig={worktree.TESTS}"
+                options = [option if (tree / overlay.KUNITCONFIG).is_file() or option != f"--kunitconfig={overlay.TESTS}"
                            else f"--kunitconfig={place / 'kunitconfig'}" for option in config.options(build)]
                 command = [*kunit.kunit_py(site.work.tree), "build", *options, f"--jobs={len(os.sched_getaffinity(0))}"]
                 kunit.make(site.work, build, config.label, [command], command, what, logs / "build.log", bench.console)
@@ -441,7 +441,7 @@ def check_warnings(bench: Bench, name: str, line: str, arch: str = "x86_64") -> 
     with bench.tree(line) as site:
         touched = site.series.touched()
         objects = [path[:-2] + ".o" for path in touched if path.endswith(".c")]
-        suites = [path for path in worktree.overlay(bench.repo) if path.endswith(".c")]
+        suites = [path for path in overlay.suites(bench.repo) if path.endswith(".c")]
         build = site.work.build_dir(config.label, "w1")
         stock: Set[str] = set()
         for count in range(len(site.series.patches) + 1):
@@ -569,7 +569,7 @@ def check_configurations(bench: Bench, name: str, line: str) -> Tally:
     lacking: List[str] = []
     skipped = 0
     ours = [part.text for part in export.parts(
-        worktree.overlay(bench.repo)[f"{worktree.TESTS}/Makefile"].decode())]
+        overlay.suites(bench.repo)[f"{overlay.TESTS}/Makefile"].decode())]
     for what, other in CONFIGURATIONS.items():
         config = run.config_for(bench.repo, other.arch, other.debug, other.options, clang=what == "clang")
         where = place / what.replace(" ", "-")
@@ -588,7 +588,7 @@ def check_configurations(bench: Bench, name: str, line: str) -> Tally:
         told = [f"{test}: {why}" for test, why in wrong.items() if why and test not in theirs]
         told += [f"{test} is skipped without a reason" for test, why in skips.items() if not why]
         told += [f"{test} is not skipped" for test in wrong if other.without and fnmatch.fnmatch(test, other.without)]
-        told += _warnings(where / "build.log", {path for path in worktree.overlay(bench.repo) if path.endswith((".c", ".h"))})
+        told += _warnings(where / "build.log", {path for path in overlay.suites(bench.repo) if path.endswith((".c", ".h"))})
         results[what] = f"{len(told)} things are wrong, first: {told[0]}" if told else ""
     found = tally(results, skipped)
     return found._replace(told=found.told + lacking)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Runs a guest many times without building again, and counts."""
+"""Runs the suites on a stage: by kunit.py or as modules, once or many times."""
 
 import os
 from pathlib import Path
@@ -7,9 +7,25 @@ from typing import Callable, List, NamedTuple, Optional, Set
 
 from ..base import files
 from ..base.console import Console, Muted
-from ..base.errors import Interrupted
-from .kunit import CRASH, FAIL, PASS, Outcome
-from ..report.report import some
+from ..base.errors import Interrupted, Stop
+from ..base.results import PASS, Outcome, some
+from ..kernel.line import Line
+from ..kernel.series import Stage
+from . import kunit, modules
+from .build import Config, called
+
+
+def run_stage(line: Line, config: Config, build: Path, stage: Stage, contract: str, results: Path,
+              console: Console, glob: str = "", timeout: Optional[int] = None) -> Outcome:
+    """Run the suites in the kernel of @build, logs go to @results; Stop if @glob names none."""
+    limit = timeout or kunit.TIMEOUT[config.arch] * (2 if config.debug else 1)
+    how = modules.run if config.modules else kunit.run
+    outcome = how(line, build, config, contract, glob, limit, called(line, config, stage), results, console)
+    if glob and not outcome.tests and not outcome.died:
+        suites = ", ".join(sorted(path.name[:-len("_kunit.c")] for path in
+                                  (line.repo / "mm/tests").glob("*_kunit.c")))
+        raise Stop(f"no test matches '{glob}': the suites are {suites}")
+    return outcome
 
 
 class Tally(NamedTuple):
@@ -41,9 +57,9 @@ def shortcoming(outcome: Outcome, known: Optional[Set[str]]) -> str:
     elif not outcome.tests:
         wrong.append("no test reported")
     if known is not None:
-        wrong += [name for name, status in outcome.tests.items() if status in (FAIL, CRASH) and name not in known]
-        wrong += [f"{name} passes" for name, status in outcome.tests.items() if status == PASS and name in known]
-    wrong += [splat.title for splat in outcome.splats if not splat.expected]
+        wrong += [name for name in outcome.failed if name not in known]
+        wrong += [f"{name} passes" for name in outcome.of(PASS) if name in known]
+    wrong += [splat.title for splat in outcome.unexpected]
     return some(wrong) if wrong else ""
 
 

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Does what was asked for hold?  The verdict on the suites of a line's stages."""
+
+from typing import Dict, List, Mapping
+
+from ..base.errors import BROKEN, HOLDS
+from ..base.results import FAIL, CRASH, PASS, SKIP, Outcome, Verdict, some
+from ..kernel.line import Defects, must_fail
+from ..kernel.series import STOCK
+
+
+def judge(outcomes: Mapping[str, Outcome], contract: str, defects: Defects, filtered: bool) -> Verdict:
+    """Decide whether what was asked for holds.
+
+    @outcomes: by stage, in the order of the series; the last one is on trial.
+    @defects: the tests that must fail on each of the others, and under `revalidate`
+    on stock by itself.  @filtered: only some of the tests were run.
+    """
+    last = list(outcomes)[-1]
+    wrong: List[str] = []
+    for stage, outcome in outcomes.items():
+        if not outcome.tests:
+            wrong.append(f"no test reported on {stage}" + (f": {outcome.died}" if outcome.died else ""))
+        elif outcome.died:
+            wrong.append(f"{stage}: {outcome.died}")
+    trial = outcomes[last]
+    known = must_fail(last, last, contract, defects) or set()
+    bad = [name for name, status in trial.tests.items() if status in (FAIL, CRASH) and name not in known]
+    if bad:
+        wrong.append(f"{len(bad)} of {len(trial.tests)} tests fail on {last} ({some(bad)})")
+    elif trial.tests and not any(status == PASS for status in trial.tests.values()):
+        wrong.append(f"not one test ran on {last}: all are skipped")
+    for stage, outcome in outcomes.items():
+        count = sum(1 for splat in outcome.splats if not splat.expected)
+        if count:
+            wrong.append(f"{count} unexpected splat{'s' if count > 1 else ''} in the kernel log of {stage}")
+    shown: Dict[str, int] = {}
+    for stage, outcome in outcomes.items():
+        if stage == last and not known:
+            continue
+        failed = {name for name, status in outcome.tests.items() if status in (FAIL, CRASH)}
+        shown[stage] = len(failed)
+        if stage not in defects:
+            if stage == STOCK and not failed and not filtered and outcome.tests:
+                wrong.append(f"no test shows the defect: all pass on {stage}")
+            continue
+        wanted = defects[stage]
+        silent = sorted(name for name in wanted if outcome.tests.get(name) == PASS)
+        absent = sorted(name for name in wanted if name not in outcome.tests) if not filtered and outcome.tests else []
+        surprise = sorted(failed - wanted) if stage != last else []
+        if silent:
+            wrong.append(f"{len(silent)} tests that must show the defect pass on {stage} ({some(silent)})")
+        if absent:
+            wrong.append(f"{len(absent)} tests that must show the defect did not run on {stage} ({some(absent)})")
+        if surprise:
+            wrong.append(f"{len(surprise)} tests fail on {stage} that should not ({some(surprise)})")
+    if wrong:
+        return Verdict(BROKEN, f"The contract '{contract}' is not shown to hold on {last}: "
+                               + "; ".join(wrong) + ".")
+    passed = sum(1 for status in trial.tests.values() if status == PASS)
+    skipped = len([name for name, status in trial.tests.items() if status == SKIP])
+    sentence = f"The contract '{contract}' holds on {last}: {passed} tests pass"
+    if skipped:
+        sentence += f", {skipped} skipped"
+    if known and shown.get(last):
+        sentence += f", {shown[last]} fail as this line's known defects make them"
+    sentence += ", no unexpected splat"
+    for stage, count in shown.items():
+        # A stage in between that fails nothing is not worth a word.
+        if stage != last and (count or stage == STOCK):
+            sentence += (f"; {stage} fails the {count} that show the defect" if count
+                         else f"; none of these tests shows the defect on {stage}")
+    return Verdict(HOLDS, sentence + ".")
