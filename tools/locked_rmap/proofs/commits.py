@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Checks of what `export` makes: mailboxes that git am takes, and commits that stand alone."""
+
+import functools
+import re
+import shutil
+from pathlib import Path
+from typing import Dict, List
+
+from ..base import files, proc
+from ..base.console import Console
+from ..base.errors import Stop, one_line
+from ..base.results import some
+from ..guest import kunit
+from ..guest.build import config_for, kunit_py, make
+from ..kernel import line as lines
+from ..kernel import overlay, series
+from ..kernel.line import Line
+from ..kernel.series import LOCKED
+from .desk import Check, Desk, Tally, jobs, tally
+from .patches import CHECKPATCH, broken, warnings_in
+
+#: Whose commits the check of export makes.
+_SOMEBODY = {f"GIT_{role}_{key}": value for role in ("AUTHOR", "COMMITTER")
+             for key, value in (("NAME", "Some Body"), ("EMAIL", "somebody@example.org"),
+                                ("DATE", "2024-01-01T00:00:00Z"))}
+
+
+def export(desk: Desk) -> Tally:
+    """The mailboxes: git am, the same files as in a run, checkpatch --strict, get_maintainer."""
+    place = desk.place("export")
+    results: Dict[str, str] = {}
+    for line in LINES:
+        with desk.held(line) as line:
+            desk.console.begin(f"exporting {line}, signed and not")
+            try:
+                mails: Dict[str, List[Path]] = {}
+                for kind, option in (("signed", "--signoff"), ("unsigned", "--no-table")):
+                    target = place / f"{line}-{kind}"
+                    target.mkdir()
+                    _export(desk, line, target, option)
+                    desk.console.tick()
+                    mails[kind] = _apply_mbox(line, target)
+                    for name, why in _exported(desk, line, target).items():
+                        results[f"{line} {kind}: {name}"] = why
+                pairs = zip(mails["signed"], mails["unsigned"])
+                results[f"{line}: --signoff adds a line to each mail"] = some(
+                    [signed.name for signed, unsigned in pairs if _signed(unsigned) != _mail(signed)])
+                # The others take long, and say what the signed ones said.
+                mails["unsigned"] = [mail for mail in mails["unsigned"] if mail.stat().st_size < 32 << 10]
+                for name, why in _checkpatch(line, place / line, mails, desk.console).items():
+                    results[f"{line} {name}"] = why
+            except Stop as err:
+                results[f"{line} export"] = str(err)
+            desk.console.end()
+    return tally(results)
+
+
+def _export(desk: Desk, line: str, place: Path, *options: str) -> None:
+    """Export @line to `mbox` and `cover` in @place."""
+    # In a process of its own: the command is what people have.
+    answer = proc.output([sys.executable, str(desk.repo / "tools/locked-rmap"), "export", "--kernel", line,
+                          "--mbox", str(place / "mbox"), "--cover", str(place / "cover"), "--no-table", *options],
+                         env=_SOMEBODY, limit=300)
+    if answer.returncode != 0:
+        raise Stop(f"export of {line}: {answer.stderr}")
+
+
+def _git(where: Path, *arguments: str) -> str:
+    env = {**_SOMEBODY, "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null"}
+    answer = proc.output(["git", *arguments], cwd=where, env=env, limit=120)
+    if answer.returncode != 0:
+        raise Stop(f"git {arguments[0]} in {where}: {one_line(answer.stdout + answer.stderr, 200)}")
+    return answer.stdout
+
+
+def _apply_mbox(line: Line, place: Path) -> List[Path]:
+    """git am the mailbox on the files that it touches, in @place/tree; the mails, one by one."""
+    tree = place / "tree"
+    tree.mkdir()
+    _git(tree, "init", "-q")
+    for name in series.touched((place / "mbox").read_text(encoding="utf-8")):
+        if (line.work.pristine / name).is_file():
+            (tree / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(line.work.pristine / name, tree / name)
+    _git(tree, "add", "-f", "-A")
+    _git(tree, "commit", "-q", "-m", "base")
+    _git(tree, "tag", "base")
+    _git(tree, "am", "-q", str(place / "mbox"))
+    mails = place / "mails"
+    mails.mkdir()
+    _git(place, "mailsplit", "-o" + str(mails), str(place / "mbox"))
+    return sorted(mails.iterdir())
+
+
+def _mail(path: Path) -> str:
+    """The text of a mail, less its first line, which has the commit's id."""
+    return path.read_text(encoding="utf-8").split("\n", 1)[1]
+
+
+def _signed(mail: Path) -> str:
+    """The text of an unsigned @mail with the line that --signoff adds."""
+    head, rest = _mail(mail).split("\n---\n", 1)
+    trailers = re.fullmatch(r"[A-Z][a-z-]+: .*", head.splitlines()[-1])
+    return f"{head}\n" + ("" if trailers else "\n") + f"Signed-off-by: Some Body <somebody@example.org>\n---\n{rest}"
+
+
+def _exported(desk: Desk, line: Line, place: Path) -> Dict[str, str]:
+    """What is wrong with the commits in @place/tree, by what was looked at."""
+    tree = place / "tree"
+    wanted = line.contents(line.series.patches)
+    there = set(_git(tree, "diff", "--name-only", "base").splitlines())
+    differ = [name for name, data in wanted.items()
+              if not (tree / name).is_file() or (tree / name).read_bytes() != data]
+    more = sorted(there - set(wanted) - {"MAINTAINERS"})
+    count = int(_git(tree, "rev-list", "--count", "base..HEAD"))
+    steps = export.steps(desk.repo)
+    found = {
+        "files are those of a run": f"{some(differ)} differ" if differ else "",
+        "nothing else is touched": some(more),
+        "one commit a patch and suite": "" if count == len(line.series.patches) + len(steps) else f"{count} commits",
+    }
+    for number, step in enumerate(steps):
+        # kbuild would stop at an object without a source, kunit.py at an option without an entry.
+        commit = f"HEAD~{len(steps) - 1 - number}"
+        files_there = set(_git(tree, "ls-tree", "-r", "--name-only", commit, overlay.TESTS + "/").splitlines())
+        make, kconfig, options = (_git(tree, "show", f"{commit}:{overlay.TESTS}/{name}")
+                                  for name in ("Makefile", "Kconfig", ".kunitconfig"))
+        sources = {name for name in files_there if name.endswith(".c")}
+        built = {f"{overlay.TESTS}/{name}.c" for name in re.findall(r"^obj-\S+ \+= (\w+)\.o$", make, re.M)}
+        entries = set(re.findall(r"^config (\w+)", kconfig, re.M))
+        asked = {name for name in re.findall(r"^CONFIG_(\w+)=", options, re.M) if "_KUNIT_" in name}
+        wrong = sorted((sources ^ built) | (asked - entries))
+        found[f"commit {number + 1} of the suites is whole"] = some(wrong)
+    for name in re.findall(r"^\+F:\t(.*)$", _git(tree, "diff", "base", "--", "MAINTAINERS"), re.M):
+        found[f"MAINTAINERS: {name}"] = "" if list(tree.glob(name)) else "no such file"
+    head = (place / "cover").read_text(encoding="utf-8").split("\n\n", 1)[0]
+    for field in ("To", "Cc"):
+        told = re.search(rf"^{field}: (?:.*\n )*.*@.*$", head, re.M)
+        found[f"{field}: of the cover letter"] = "" if told else "get_maintainer.pl named nobody"
+    return found
+
+
+def _checkpatch(line: Line, place: Path, mails: Dict[str, List[Path]], console: Console) -> Dict[str, str]:
+    """What checkpatch --strict has to say of each mail: nothing but that nobody signed the unsigned ones."""
+    place.mkdir()
+    every = [(kind, mail) for kind, paths in mails.items() for mail in paths]
+    options = [option for option in CHECKPATCH if option != "--no-signoff"]
+    count = jobs()
+    children = []
+    try:
+        for number in range(count):
+            argv = ["perl", "scripts/checkpatch.pl", *options]
+            argv += [str(mail) for _, mail in every[number::count]]
+            if len(every) > number:
+                children.append(proc.Child(argv, place / f"{number}.log", cwd=line.work.tree))
+        for child in children:
+            child.wait(600, console.tick)
+    finally:
+        for child in children:
+            if child.poll() is None:
+                child.kill()
+    told = [text for number in range(len(children)) for text in proc.tail(place / f"{number}.log", 1000)]
+    found: Dict[str, str] = {}
+    for kind, mail in every:
+        own = [text for text in told if text.startswith(f"{mail}:")]
+        if kind == "unsigned":
+            unsigned = [text for text in own if "Missing Signed-off-by" in text]
+            own = [text for text in own if text not in unsigned] or ([] if unsigned else ["it does not miss a sign-off"])
+        found[f"checkpatch {kind} {mail.name}"] = one_line(own[0], 200) if own else ""
+    stray = [text for text in told if not any(text.startswith(f"{mail}:") for _, mail in every)]
+    found["checkpatch runs"] = one_line(stray[0], 200) if stray else ""
+    return found
+
+
+def commits(desk: Desk, name: str, line: str) -> Tally:
+    """Each commit that git am makes of an exported mailbox builds, and kunit.py passes in the last."""
+    results: Dict[str, str] = {}
+    place = desk.place(name)
+    config = config_for(desk.repo, "um", False)
+    with desk.held(line) as line:
+        _export(desk, line, place)
+        _apply_mbox(line, place)
+        tree = place / "tree"
+        touched = _git(tree, "diff", "--name-only", "base").splitlines()
+        build = line.work.build_dir(config.label, "commits")
+        line.work.open_build(build, config.label, desk.console)
+        # Before there are suites, with what they will ask for besides.
+        files.write_atomic(place / "kunitconfig", b"".join(
+            text for text in (desk.repo / ".kunitconfig").read_bytes().splitlines(True) if b"_KUNIT_TEST=" not in text))
+        commits = _git(tree, "rev-list", "--reverse", "base..HEAD").split()
+        for count, commit in enumerate(commits, 1):
+            _git(tree, "checkout", "-q", "--detach", commit)
+            subject = _git(tree, "log", "-1", "--format=%s").strip()
+            what = f"{line.version} um at commit {count} of {len(commits)}"
+            logs = place / f"{count:02d}"
+            logs.mkdir()
+            line.work.install({path: (tree / path).read_bytes() for path in touched if (tree / path).is_file()},
+                              build, touched)
+            try:
+                options = [option if (tree / overlay.KUNITCONFIG).is_file() or option != f"--kunitconfig={overlay.TESTS}"
+                           else f"--kunitconfig={place / 'kunitconfig'}" for option in config.options(build)]
+                command = [*kunit_py(line.work.tree), "build", *options, f"--jobs={jobs()}"]
+                make(line.work, build, config.label, [command], command, what, logs / "build.log", desk.console)
+                results[subject] = some(warnings_in(logs / "build.log", set(touched)))
+            except Stop as err:
+                results[subject] = str(err)
+        outcome = kunit.run(line.work, build, config, LOCKED, "", kunit.TIMEOUT["um"],
+                            f"{line.version} um as exported", place, desk.console)
+        results["kunit.py passes"] = _contract_broken(outcome, set())
+    return tally(results)

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Checks that `check` gives the known answers for the source of every line and stage."""
+
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import Dict, List
+
+from ..base import proc
+from ..base.errors import one_line
+from ..guest.evidence import NEITHER, judge
+from ..kernel import callers as table
+from ..kernel import line as lines
+from ..kernel.line import Line
+from ..kernel.series import LOCKED, NONE, STOCK, Stage
+from ..static.callers import FILE, NOT_HELD, UNKNOWN
+from ..static.contract import read_source
+from .desk import Check, Desk, Tally, tally
+
+#: A driver that nobody has looked at.
+DRIVER = ("drivers/misc/walks_unlocked.c", b"""// SPDX-License-Identifier: GPL-2.0-only
+#include <linux/mm.h>
+#include <linux/rmap.h>
+
+void walks_unlocked(unsigned long pfn, struct rmap_walk_control *rwc)
+{
+	struct folio *folio = pfn_folio(pfn);
+
+	if (folio_try_get(folio)) {
+		rmap_walk(folio, rwc);
+		folio_put(folio);
+	}
+}
+""")
+#: Where the semantic patch looks, and how often it finds something where walks are unlocked.
+SEMANTIC = {"mm/damon/paddr.c": 2, "mm/page_idle.c": 1, "mm/rmap.c": 1}
+
+
+def sources(desk: Desk) -> Tally:
+    """What `check` says of the source of each line and stage, and of a driver that walks unlocked."""
+    results: Dict[str, str] = {}
+    told: List[str] = []
+    place = desk.place("check")
+    spatch = shutil.which("spatch")
+    for name in lines.names(desk.repo):
+        with desk.held(name) as line:
+            for stage in line.series.stages:
+                contents = line.contents(stage.patches)
+                last = stage is line.series.stages[-1]
+                if last:
+                    contents[DRIVER[0]] = DRIVER[1]
+                line.work.install(contents, line.work.build_dir("um", stage.name), line.series.touched())
+                results.update(_stage(desk, line, stage, last))
+                if spatch is not None:
+                    log = place / f"{name}-{stage.name}.spatch.log"
+                    results[f"{name} {stage.name}: coccinelle"] = _semantic(desk, line, stage, last, log)
+            # The driver goes.
+            line.work.install(line.contents([]), line.work.build_dir("um", STOCK), line.series.touched())
+    if spatch is None:
+        told.append("skipped: coccinelle is not installed, so its semantic patch was not run")
+    return tally(results, int(spatch is None), told)
+
+
+def _stage(desk: Desk, line: Line, stage: Stage, driver: bool) -> Dict[str, str]:
+    """One stage, with the driver or without: who walks unlocked, and the verdict."""
+    what = f"{line.name} {stage.name}"
+    callers = table.read(desk.repo)
+    start = os.times()
+    static = read_source(line.work.tree, desk.console)
+    end = os.times()
+    used = sum(end[:4]) - sum(start[:4])
+    unlocked = {each.function for each in static.of(NOT_HELD)}
+    unsure = {each.function for each in static.of(UNKNOWN)}
+    apart = {hop.function for each in static.calls for way in each.ways if way.status == FILE
+             for hop in way.hops}
+    results: Dict[str, str] = {}
+    wanted = set(table.walk_unlocked(callers, line.name)) if stage.contract != LOCKED else set()
+    if driver:
+        wanted = {"walks_unlocked"}
+        verdict = judge(static, {}, set(), callers)
+        seen = verdict.contract == NEITHER and any(DRIVER[0] in text for text in verdict.look)
+        results[f"{what}: the driver is found"] = "" if seen else f"{verdict.sentence} {verdict.look}"
+        static = static._replace(calls=[each for each in static.calls if each.file != DRIVER[0]])
+    results[f"{what}: who walks unlocked"] = "" if unlocked == wanted and not unsure else \
+        f"{sorted(unlocked)}, cannot tell {sorted(unsure)}; must be {sorted(wanted)}"
+    contract = judge(static, {}, set(), callers).contract
+    should = NEITHER if stage.contract == NONE else stage.contract
+    results[f"{what}: the verdict"] = "" if contract == should else f"{contract}, must be {should}"
+    results[f"{what}: the DAX walk is told apart"] = \
+        "" if "mf_generic_kill_procs" in apart else f"it is not among {sorted(apart)}"
+    # The machine may have other work: what counts is our own.
+    results[f"{what}: in time"] = "" if used < 60 else f"{used:.0f} s of processor time"
+    return results
+
+
+def _semantic(desk: Desk, line: Line, stage: Stage, driver: bool, log: Path) -> str:
+    """What is wrong with what the semantic patch finds in a stage; empty if nothing is."""
+    names = [*SEMANTIC, "mm/memory-failure.c", "mm/vmscan.c", "mm/migrate.c", "mm/userfaultfd.c"]
+    status = proc.run(["spatch", "-D", "report", "--very-quiet", "--no-includes", "--cocci-file",
+                       str(desk.repo / "tools/coccinelle/rmap_walk_folio_lock.cocci"), *names,
+                       *([DRIVER[0]] if driver else [])],
+                      log, cwd=line.work.tree, limit=300, tick=desk.console.tick)
+    found = re.findall(r"^(\S+?):\d+:\S* WARNING: ", log.read_text(encoding="utf-8", errors="replace"), re.M)
+    wanted = [DRIVER[0]] if driver else []
+    if stage.contract != LOCKED:
+        wanted += [name for name, count in SEMANTIC.items() for _ in range(count)]
+    if status != 0:
+        return f"spatch ended with {status}: {one_line(' '.join(proc.tail(log, 2)))}"
+    return "" if sorted(found) == sorted(wanted) else f"finds {sorted(found)}, must find {sorted(wanted)}"
+
+
+def checks(_desk: Desk) -> List[Check]:
+    """Those of this file."""
+    return [Check("check", "the known answers of `check` for the source of each line and stage", sources, 5,
+                  on_request=False)]
