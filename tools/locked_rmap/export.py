@@ -36,14 +36,14 @@ class Request(NamedTuple):
 
 
 class Part(NamedTuple):
-    """A suite, or the exports for modules: the file @name.c, built if @option is set."""
+    """A suite, or the exports for modules: @name.c, built if @option is set, and the directory @text if there is one."""
 
     name: str
     option: str
 
     @property
     def text(self) -> str:
-        """The file that has its commit message."""
+        """The file that has its commit message; the directory with its subjects is called the same."""
         return self.name[:-len("_kunit")] if self.name.endswith("_kunit") else self.name.rpartition("_")[2]
 
 
@@ -66,7 +66,8 @@ def parts(makefile: str) -> List[Part]:
 def _without(contents: worktree.Contents, later: List[Part]) -> worktree.Contents:
     """@contents without the @later parts: their files, options, objects, and paragraphs of the Makefile."""
     found = {name: data for name, data in contents.items()
-             if name not in [f"{worktree.TESTS}/{part.name}.c" for part in later]}
+             if name not in [f"{worktree.TESTS}/{part.name}.c" for part in later]
+             and Path(name).parent not in [Path(worktree.TESTS, part.text) for part in later]}
     for part in later:
         symbol = part.option[len("CONFIG_"):]
         for name, pattern in ((f"{worktree.TESTS}/Kconfig", rf"^config {symbol}\n(?:(?:[\t #].*)?\n)*"),
