@@ -32,6 +32,7 @@
 #include "../internal.h"
 #include "rmap_kunit_compat.h"
 #include "rmap_kunit_helpers.h"
+#include "rmap_kunit_helpers/internal.h"
 
 /* On the kernel's command line; a module has its parameters to itself. */
 #ifndef MODULE
@@ -39,8 +40,18 @@
 #define MODULE_PARAM_PREFIX "rmap_kunit."
 #endif
 
-static long rmap_kunit_syscall(unsigned int nr, unsigned long a, unsigned long b,
-			       unsigned long c, unsigned long d)
+/**
+ * rmap_kunit_syscall() - Call a system call in the file system of init
+ * @nr: its number, one that rmap_kunit_syscall6() knows
+ * @a: the first argument
+ * @b: the second one
+ * @c: the third one
+ * @d: the fourth one
+ *
+ * Return: what the system call returns.
+ */
+long rmap_kunit_syscall(unsigned int nr, unsigned long a, unsigned long b,
+			unsigned long c, unsigned long d)
 {
 	struct fs_struct *own = rmap_kunit_borrow_files();
 	long ret = rmap_kunit_syscall6(nr, a, b, c, d, 0, 0);
@@ -60,9 +71,6 @@ void rmap_kunit_needs_syscalls(struct kunit *test)
 		kunit_skip(test, "needs system calls, so UML, x86_64 or arm64");
 }
 EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_needs_syscalls);
-
-/* No healthy kernel needs this long for anything that a test waits for. */
-#define RMAP_KUNIT_TIMEOUT_MS	5000
 
 static char *contract = "locked";
 module_param(contract, charp, 0444);
@@ -115,11 +123,15 @@ void rmap_kunit_needs_contract(struct kunit *test,
 }
 EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_needs_contract);
 
-/*
+/**
+ * rmap_kunit_failed() - Has the current test failed?
+ *
  * After a failure, locks of the mm or of its anon_vmas may be held for ever, and
- * who tears it down would wait for them.
+ * whoever tears it down would wait for them.
+ *
+ * Return: true if it has.
  */
-static bool rmap_kunit_failed(void)
+bool rmap_kunit_failed(void)
 {
 	return READ_ONCE(kunit_get_current_test()->status) == KUNIT_FAILURE;
 }
@@ -325,8 +337,14 @@ unsigned long rmap_kunit_mremap(struct kunit *test, unsigned long addr,
 }
 EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_mremap);
 
-/* A string in user memory, for system calls. */
-static unsigned long rmap_kunit_string(struct kunit *test, const char *string)
+/**
+ * rmap_kunit_string() - Put a string into user memory, for system calls
+ * @test: the test
+ * @string: the string, shorter than a page
+ *
+ * Return: its user address.
+ */
+unsigned long rmap_kunit_string(struct kunit *test, const char *string)
 {
 	unsigned long addr = rmap_kunit_mmap(test, 1);
 
@@ -335,9 +353,14 @@ static unsigned long rmap_kunit_string(struct kunit *test, const char *string)
 	return addr;
 }
 
-static void rmap_kunit_fput(void *file)
+/**
+ * rmap_kunit_fput() - Close a file, at once: an action
+ * @file: the file
+ *
+ * fput() could put it off until after an unmount.
+ */
+void rmap_kunit_fput(void *file)
 {
-	/* fput() could put it off until after an unmount. */
 	__fput_sync(file);
 }
 
@@ -793,11 +816,15 @@ long rmap_kunit_rss(int member)
 }
 EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_rss);
 
-/*
- * Wait until a task has given up its memory, which is before it is gone for good.
- * What it ran may be unloaded then.
+/**
+ * rmap_kunit_task_wait() - Wait until a task has given up its memory
+ * @task: the task
+ *
+ * That is before it is gone for good. What it ran may be unloaded then.
+ *
+ * Return: false if it does not end within the time that any task may take.
  */
-static bool rmap_kunit_task_wait(struct task_struct *task)
+bool rmap_kunit_task_wait(struct task_struct *task)
 {
 	unsigned long end = jiffies + msecs_to_jiffies(RMAP_KUNIT_TIMEOUT_MS);
 
