@@ -215,23 +215,27 @@ static void caller_run_locked(struct kunit *test, struct caller *caller)
 	rmap_kunit_expect_unchanged(test, caller->folio, &before);
 }
 
-/*
- * Make the call, which gets to every entry in a walk; the folio is locked then, if
- * that is what the kernel is held to.
- */
-static void caller_expect_walk(struct kunit *test, struct caller *caller)
+/* Make the call, which gets to every entry in a walk. */
+static struct rmap_kunit_observer *caller_expect_walk(struct kunit *test,
+						      struct caller *caller)
 {
 	struct rmap_kunit_observer *observer;
 
 	observer = rmap_kunit_observe(test, caller->folio);
 	caller_run(test, caller);
 	KUNIT_EXPECT_EQ(test, observer->calls, caller->observed);
-	if (rmap_kunit_has_contract(RMAP_KUNIT_LOCKED) ||
-	    folio_test_ksm(caller->folio))
-		KUNIT_EXPECT_EQ(test, observer->locked, observer->calls);
 	/* A KSM folio has no root. */
 	if (!folio_test_ksm(caller->folio))
 		KUNIT_EXPECT_EQ(test, observer->rwsem_held, observer->calls);
+	return observer;
+}
+
+/* The same, and the folio is locked at every entry. */
+static void caller_expect_locked_walk(struct kunit *test, struct caller *caller)
+{
+	struct rmap_kunit_observer *observer = caller_expect_walk(test, caller);
+
+	KUNIT_EXPECT_EQ(test, observer->locked, observer->calls);
 }
 
 /*
@@ -318,6 +322,9 @@ static struct kunit_case rmap_callers_test_cases[] = {
 	KUNIT_CASE(folio_referenced_counts_each_process),
 	KUNIT_CASE(folio_referenced_counts_each_ksm_mapping),
 	KUNIT_CASE(folio_referenced_counts_a_thp_once),
+	KUNIT_CASE(folio_referenced_walks_a_locked_folio),
+	KUNIT_CASE(folio_referenced_walks_a_locked_ksm_folio),
+	KUNIT_CASE(folio_referenced_walks_a_locked_thp),
 	KUNIT_CASE(folio_referenced_counts_what_page_idle_saw),
 	KUNIT_CASE(folio_referenced_clears_idle),
 	KUNIT_CASE(folio_referenced_uses_the_callers_lock),
@@ -335,12 +342,18 @@ static struct kunit_case rmap_callers_test_cases[] = {
 	KUNIT_CASE(page_idle_write_ages_each_process),
 	KUNIT_CASE(page_idle_write_ages_each_ksm_mapping),
 	KUNIT_CASE(page_idle_write_ages_a_thp),
+	KUNIT_CASE(page_idle_write_walks_a_locked_folio),
+	KUNIT_CASE(page_idle_write_walks_a_locked_ksm_folio),
+	KUNIT_CASE(page_idle_write_walks_a_locked_thp),
 	KUNIT_CASE(page_idle_write_contended_only_sets_idle),
 	KUNIT_CASE(page_idle_write_contended_ksm_only_sets_idle),
 	KUNIT_CASE(page_idle_read_notices_an_access),
 	KUNIT_CASE(page_idle_read_ages_each_process),
 	KUNIT_CASE(page_idle_read_ages_each_ksm_mapping),
 	KUNIT_CASE(page_idle_read_notices_an_access_to_a_thp),
+	KUNIT_CASE(page_idle_read_walks_a_locked_folio),
+	KUNIT_CASE(page_idle_read_walks_a_locked_ksm_folio),
+	KUNIT_CASE(page_idle_read_walks_a_locked_thp),
 	KUNIT_CASE(page_idle_read_reports_idle),
 	KUNIT_CASE(page_idle_read_contended_reports_the_flag),
 	KUNIT_CASE(page_idle_read_contended_ksm_reports_the_flag),
@@ -348,6 +361,9 @@ static struct kunit_case rmap_callers_test_cases[] = {
 	KUNIT_CASE(damon_mkold_ages_each_process),
 	KUNIT_CASE(damon_mkold_ages_each_ksm_mapping),
 	KUNIT_CASE(damon_mkold_ages_a_thp),
+	KUNIT_CASE(damon_mkold_walks_a_locked_folio),
+	KUNIT_CASE(damon_mkold_walks_a_locked_ksm_folio),
+	KUNIT_CASE(damon_mkold_walks_a_locked_thp),
 	KUNIT_CASE(damon_mkold_contended_does_nothing),
 	KUNIT_CASE(damon_mkold_contended_ksm_does_nothing),
 	KUNIT_CASE(damon_young_notices_an_access),
@@ -357,9 +373,13 @@ static struct kunit_case rmap_callers_test_cases[] = {
 	KUNIT_CASE(damon_young_notices_no_access_by_any_process),
 	KUNIT_CASE(damon_young_notices_no_access_to_a_ksm_folio),
 	KUNIT_CASE(damon_young_notices_no_access_to_a_thp),
+	KUNIT_CASE(damon_young_walks_a_locked_folio),
+	KUNIT_CASE(damon_young_walks_a_locked_ksm_folio),
+	KUNIT_CASE(damon_young_walks_a_locked_thp),
 	KUNIT_CASE(damon_young_contended_says_not_young),
 	KUNIT_CASE(damon_young_contended_ksm_says_not_young),
 	KUNIT_CASE(damos_young_filter_ages_what_it_leaves_out),
+	KUNIT_CASE(damos_young_filter_walks_a_locked_folio),
 	KUNIT_CASE(damos_young_filter_contended_says_not_young),
 	KUNIT_CASE(memory_failure_unsplittable_thp_locks_the_folio),
 	KUNIT_CASE(memory_failure_unsplittable_thp_waits_for_the_lock),

@@ -152,6 +152,26 @@ static void damon_mkold_ages_a_thp(struct kunit *test)
 	damon_mkold_expect_aged(test, caller_of_thp(test));
 }
 
+static void damon_mkold_walks_a_locked_folio(struct kunit *test)
+{
+	rmap_kunit_needs_contract(test, RMAP_KUNIT_LOCKED);
+	caller_expect_locked_walk(test,
+				  damon_mkold_of(test, caller_of_page(test)));
+}
+
+static void damon_mkold_walks_a_locked_ksm_folio(struct kunit *test)
+{
+	caller_expect_locked_walk(test,
+				  damon_mkold_of(test, caller_of_ksm_folio(test)));
+}
+
+static void damon_mkold_walks_a_locked_thp(struct kunit *test)
+{
+	rmap_kunit_needs_contract(test, RMAP_KUNIT_LOCKED);
+	caller_expect_locked_walk(test,
+				  damon_mkold_of(test, caller_of_thp(test)));
+}
+
 static void damon_mkold_expect_nothing(struct kunit *test, struct caller *caller)
 {
 	caller_expect_no_walk(test, damon_mkold_of(test, caller));
@@ -234,6 +254,26 @@ static void damon_young_notices_no_access_to_a_thp(struct kunit *test)
 	damon_young_expect_no_access(test, caller_of_thp(test));
 }
 
+static void damon_young_walks_a_locked_folio(struct kunit *test)
+{
+	rmap_kunit_needs_contract(test, RMAP_KUNIT_LOCKED);
+	caller_expect_locked_walk(test,
+				  damon_young_of_idle(test, caller_of_page(test)));
+}
+
+static void damon_young_walks_a_locked_ksm_folio(struct kunit *test)
+{
+	caller_expect_locked_walk(test,
+				  damon_young_of_idle(test, caller_of_ksm_folio(test)));
+}
+
+static void damon_young_walks_a_locked_thp(struct kunit *test)
+{
+	rmap_kunit_needs_contract(test, RMAP_KUNIT_LOCKED);
+	caller_expect_locked_walk(test,
+				  damon_young_of_idle(test, caller_of_thp(test)));
+}
+
 static void damon_young_expect_not_young(struct kunit *test, struct caller *caller)
 {
 	damon_young_of(test, caller);
@@ -266,6 +306,17 @@ static void damos_young_filter_ages_what_it_leaves_out(struct kunit *test)
 	/* Not young any more: there is nothing to age, so only one walk. */
 	caller_expect_walk(test, caller);
 	KUNIT_EXPECT_EQ(test, caller->ret, PAGE_SIZE);
+}
+
+/* It walks to age the folio, and the next time, as that is not young, to look. */
+static void damos_young_filter_walks_a_locked_folio(struct kunit *test)
+{
+	struct caller *caller;
+
+	rmap_kunit_needs_contract(test, RMAP_KUNIT_LOCKED);
+	caller = damos_of(test, caller_of_page(test));
+	caller_expect_locked_walk(test, caller);
+	caller_expect_locked_walk(test, caller);
 }
 
 /* A folio that somebody else has locked passes as not young. */

@@ -60,6 +60,26 @@ static void folio_referenced_counts_a_thp_once(struct kunit *test)
 				    folio_referenced_of(test, caller_of_thp(test)));
 }
 
+static void folio_referenced_walks_a_locked_folio(struct kunit *test)
+{
+	rmap_kunit_needs_contract(test, RMAP_KUNIT_LOCKED);
+	caller_expect_locked_walk(test,
+				  folio_referenced_of(test, caller_of_page(test)));
+}
+
+static void folio_referenced_walks_a_locked_ksm_folio(struct kunit *test)
+{
+	caller_expect_locked_walk(test,
+				  folio_referenced_of(test, caller_of_ksm_folio(test)));
+}
+
+static void folio_referenced_walks_a_locked_thp(struct kunit *test)
+{
+	rmap_kunit_needs_contract(test, RMAP_KUNIT_LOCKED);
+	caller_expect_locked_walk(test,
+				  folio_referenced_of(test, caller_of_thp(test)));
+}
+
 /* What page_idle or DAMON took from the entries is a reference all the same. */
 static void folio_referenced_counts_what_page_idle_saw(struct kunit *test)
 {

@@ -46,6 +46,26 @@ static void page_idle_write_ages_a_thp(struct kunit *test)
 	page_idle_write_expect_aged(test, caller_of_thp(test));
 }
 
+static void page_idle_write_walks_a_locked_folio(struct kunit *test)
+{
+	rmap_kunit_needs_contract(test, RMAP_KUNIT_LOCKED);
+	caller_expect_locked_walk(test,
+				  page_idle_write_of(test, caller_of_page(test)));
+}
+
+static void page_idle_write_walks_a_locked_ksm_folio(struct kunit *test)
+{
+	caller_expect_locked_walk(test,
+				  page_idle_write_of(test, caller_of_ksm_folio(test)));
+}
+
+static void page_idle_write_walks_a_locked_thp(struct kunit *test)
+{
+	rmap_kunit_needs_contract(test, RMAP_KUNIT_LOCKED);
+	caller_expect_locked_walk(test,
+				  page_idle_write_of(test, caller_of_thp(test)));
+}
+
 static void page_idle_write_expect_idle_only(struct kunit *test,
 					     struct caller *caller)
 {
@@ -94,6 +114,26 @@ static void page_idle_read_ages_each_ksm_mapping(struct kunit *test)
 static void page_idle_read_notices_an_access_to_a_thp(struct kunit *test)
 {
 	page_idle_read_expect_access(test, caller_of_thp(test));
+}
+
+static void page_idle_read_walks_a_locked_folio(struct kunit *test)
+{
+	rmap_kunit_needs_contract(test, RMAP_KUNIT_LOCKED);
+	caller_expect_locked_walk(test,
+				  page_idle_read_of(test, caller_of_page(test)));
+}
+
+static void page_idle_read_walks_a_locked_ksm_folio(struct kunit *test)
+{
+	caller_expect_locked_walk(test,
+				  page_idle_read_of(test, caller_of_ksm_folio(test)));
+}
+
+static void page_idle_read_walks_a_locked_thp(struct kunit *test)
+{
+	rmap_kunit_needs_contract(test, RMAP_KUNIT_LOCKED);
+	caller_expect_locked_walk(test,
+				  page_idle_read_of(test, caller_of_thp(test)));
 }
 
 /* Nothing has accessed the folio since it was marked idle. */
