@@ -24,13 +24,17 @@ FILES = ("scripts/get_maintainer.pl", "MAINTAINERS", ".mailmap", ".get_maintaine
 def patterns(names: Sequence[str]) -> List[str]:
     """What stands after F: for the files called @names, which lie in mm/tests.
 
-    Kconfig, Makefile and the like belong to nobody's tests in particular.
+    A directory in there is listed as a whole.  Kconfig, Makefile and the like
+    belong to nobody's tests in particular.
     """
     found = set()
     for name in names:
         path = Path(name)
         if path.suffix in (".c", ".h"):
-            found.add(f"{path.parent}/rmap_kunit_*" if path.name.startswith("rmap_kunit_") else name)
+            if len(path.parts) > 3:
+                found.add(f"{path.parent}/")
+            else:
+                found.add(f"{path.parent}/rmap_kunit_*" if path.name.startswith("rmap_kunit_") else name)
     return sorted(found)
 
 

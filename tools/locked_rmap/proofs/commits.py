@@ -4,17 +4,19 @@
 import functools
 import re
 import shutil
+import sys
 from pathlib import Path
 from typing import Dict, List
 
 from ..base import files, proc
 from ..base.console import Console
 from ..base.errors import Stop, one_line
+from ..base.parallel import side_by_side
 from ..base.results import some
 from ..guest import kunit
 from ..guest.build import config_for, kunit_py, make
 from ..kernel import line as lines
-from ..kernel import overlay, series
+from ..kernel import overlay, series, steps
 from ..kernel.line import Line
 from ..kernel.series import LOCKED
 from .desk import Check, Desk, Tally, jobs, tally
@@ -30,33 +32,33 @@ def export(desk: Desk) -> Tally:
     """The mailboxes: git am, the same files as in a run, checkpatch --strict, get_maintainer."""
     place = desk.place("export")
     results: Dict[str, str] = {}
-    for line in LINES:
-        with desk.held(line) as line:
-            desk.console.begin(f"exporting {line}, signed and not")
+    for name in lines.names(desk.repo):
+        with desk.held(name) as line:
+            desk.console.begin(f"exporting {name}, signed and not")
             try:
                 mails: Dict[str, List[Path]] = {}
                 for kind, option in (("signed", "--signoff"), ("unsigned", "--no-table")):
-                    target = place / f"{line}-{kind}"
+                    target = place / f"{name}-{kind}"
                     target.mkdir()
-                    _export(desk, line, target, option)
+                    export_to(desk, name, target, option)
                     desk.console.tick()
-                    mails[kind] = _apply_mbox(line, target)
-                    for name, why in _exported(desk, line, target).items():
-                        results[f"{line} {kind}: {name}"] = why
+                    mails[kind] = apply_mbox(line, target)
+                    for what, why in _exported(desk, line, target).items():
+                        results[f"{name} {kind}: {what}"] = why
                 pairs = zip(mails["signed"], mails["unsigned"])
-                results[f"{line}: --signoff adds a line to each mail"] = some(
+                results[f"{name}: --signoff adds a line to each mail"] = some(
                     [signed.name for signed, unsigned in pairs if _signed(unsigned) != _mail(signed)])
                 # The others take long, and say what the signed ones said.
                 mails["unsigned"] = [mail for mail in mails["unsigned"] if mail.stat().st_size < 32 << 10]
-                for name, why in _checkpatch(line, place / line, mails, desk.console).items():
-                    results[f"{line} {name}"] = why
+                for what, why in _checkpatch(line, place / name, mails, desk.console).items():
+                    results[f"{name} {what}"] = why
             except Stop as err:
-                results[f"{line} export"] = str(err)
+                results[f"{name} export"] = str(err)
             desk.console.end()
     return tally(results)
 
 
-def _export(desk: Desk, line: str, place: Path, *options: str) -> None:
+def export_to(desk: Desk, line: str, place: Path, *options: str) -> None:
     """Export @line to `mbox` and `cover` in @place."""
     # In a process of its own: the command is what people have.
     answer = proc.output([sys.executable, str(desk.repo / "tools/locked-rmap"), "export", "--kernel", line,
@@ -74,7 +76,7 @@ def _git(where: Path, *arguments: str) -> str:
     return answer.stdout
 
 
-def _apply_mbox(line: Line, place: Path) -> List[Path]:
+def apply_mbox(line: Line, place: Path) -> List[Path]:
     """git am the mailbox on the files that it touches, in @place/tree; the mails, one by one."""
     tree = place / "tree"
     tree.mkdir()
@@ -93,6 +95,11 @@ def _apply_mbox(line: Line, place: Path) -> List[Path]:
     return sorted(mails.iterdir())
 
 
+def changed(tree: Path) -> List[str]:
+    """The files that the mailbox applied in @tree has changed."""
+    return _git(tree, "diff", "--name-only", "base").splitlines()
+
+
 def _mail(path: Path) -> str:
     """The text of a mail, less its first line, which has the commit's id."""
     return path.read_text(encoding="utf-8").split("\n", 1)[1]
@@ -109,25 +116,25 @@ def _exported(desk: Desk, line: Line, place: Path) -> Dict[str, str]:
     """What is wrong with the commits in @place/tree, by what was looked at."""
     tree = place / "tree"
     wanted = line.contents(line.series.patches)
-    there = set(_git(tree, "diff", "--name-only", "base").splitlines())
+    there = set(changed(tree))
     differ = [name for name, data in wanted.items()
               if not (tree / name).is_file() or (tree / name).read_bytes() != data]
     more = sorted(there - set(wanted) - {"MAINTAINERS"})
     count = int(_git(tree, "rev-list", "--count", "base..HEAD"))
-    steps = export.steps(desk.repo)
+    planned = steps.steps(desk.repo)
     found = {
         "files are those of a run": f"{some(differ)} differ" if differ else "",
         "nothing else is touched": some(more),
-        "one commit a patch and suite": "" if count == len(line.series.patches) + len(steps) else f"{count} commits",
+        "one commit a patch and suite": "" if count == len(line.series.patches) + len(planned) else f"{count} commits",
     }
-    for number, step in enumerate(steps):
+    for number, step in enumerate(planned):
         # kbuild would stop at an object without a source, kunit.py at an option without an entry.
-        commit = f"HEAD~{len(steps) - 1 - number}"
+        commit = f"HEAD~{len(planned) - 1 - number}"
         files_there = set(_git(tree, "ls-tree", "-r", "--name-only", commit, overlay.TESTS + "/").splitlines())
         make, kconfig, options = (_git(tree, "show", f"{commit}:{overlay.TESTS}/{name}")
                                   for name in ("Makefile", "Kconfig", ".kunitconfig"))
-        sources = {name for name in files_there if name.endswith(".c")}
-        built = {f"{overlay.TESTS}/{name}.c" for name in re.findall(r"^obj-\S+ \+= (\w+)\.o$", make, re.M)}
+        sources = steps.sources(files_there)
+        built = steps.built(make)
         entries = set(re.findall(r"^config (\w+)", kconfig, re.M))
         asked = {name for name in re.findall(r"^CONFIG_(\w+)=", options, re.M) if "_KUNIT_" in name}
         wrong = sorted((sources ^ built) | (asked - entries))
@@ -146,21 +153,14 @@ def _checkpatch(line: Line, place: Path, mails: Dict[str, List[Path]], console: 
     place.mkdir()
     every = [(kind, mail) for kind, paths in mails.items() for mail in paths]
     options = [option for option in CHECKPATCH if option != "--no-signoff"]
-    count = jobs()
-    children = []
-    try:
-        for number in range(count):
-            argv = ["perl", "scripts/checkpatch.pl", *options]
-            argv += [str(mail) for _, mail in every[number::count]]
-            if len(every) > number:
-                children.append(proc.Child(argv, place / f"{number}.log", cwd=line.work.tree))
-        for child in children:
-            child.wait(600, console.tick)
-    finally:
-        for child in children:
-            if child.poll() is None:
-                child.kill()
-    told = [text for number in range(len(children)) for text in proc.tail(place / f"{number}.log", 1000)]
+    parts = [every[number::jobs()] for number in range(min(jobs(), len(every)))]
+
+    def part(side: Console, number: int) -> None:
+        argv = ["perl", "scripts/checkpatch.pl", *options, *(str(mail) for _, mail in parts[number])]
+        proc.run(argv, place / f"{number}.log", cwd=line.work.tree, limit=600, tick=side.tick)
+
+    side_by_side([functools.partial(part, number=number) for number in range(len(parts))], console)
+    told = [text for number in range(len(parts)) for text in proc.tail(place / f"{number}.log", 1000)]
     found: Dict[str, str] = {}
     for kind, mail in every:
         own = [text for text in told if text.startswith(f"{mail}:")]
@@ -173,16 +173,16 @@ def _checkpatch(line: Line, place: Path, mails: Dict[str, List[Path]], console: 
     return found
 
 
-def commits(desk: Desk, name: str, line: str) -> Tally:
+def commits(desk: Desk, name: str, which: str) -> Tally:
     """Each commit that git am makes of an exported mailbox builds, and kunit.py passes in the last."""
     results: Dict[str, str] = {}
     place = desk.place(name)
     config = config_for(desk.repo, "um", False)
-    with desk.held(line) as line:
-        _export(desk, line, place)
-        _apply_mbox(line, place)
+    with desk.held(which) as line:
+        export_to(desk, which, place)
+        apply_mbox(line, place)
         tree = place / "tree"
-        touched = _git(tree, "diff", "--name-only", "base").splitlines()
+        touched = changed(tree)
         build = line.work.build_dir(config.label, "commits")
         line.work.open_build(build, config.label, desk.console)
         # Before there are suites, with what they will ask for besides.
@@ -205,7 +205,15 @@ def commits(desk: Desk, name: str, line: str) -> Tally:
                 results[subject] = some(warnings_in(logs / "build.log", set(touched)))
             except Stop as err:
                 results[subject] = str(err)
-        outcome = kunit.run(line.work, build, config, LOCKED, "", kunit.TIMEOUT["um"],
+        outcome = kunit.run(line, build, config, LOCKED, "", kunit.TIMEOUT["um"],
                             f"{line.version} um as exported", place, desk.console)
-        results["kunit.py passes"] = _contract_broken(outcome, set())
+        results["kunit.py passes"] = broken(outcome, set())
     return tally(results)
+
+
+def checks(desk: Desk) -> List[Check]:
+    """Those of this file."""
+    return [Check("export", "what `export` makes is what a run has, and git am takes it", export, 4,
+                  on_request=False)] + [
+        Check(f"commits-{line}", f"each exported commit of {line} builds", functools.partial(
+            commits, name=f"commits-{line}", which=line), 6) for line in lines.names(desk.repo)]

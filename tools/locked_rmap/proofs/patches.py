@@ -7,16 +7,15 @@ import re
 from pathlib import Path
 from typing import Dict, List, Set
 
-from ..base import files, proc
-from ..base.console import Console
+from ..base import proc
 from ..base.errors import Stop, one_line
 from ..base.results import PASS, Outcome, some
-from ..guest import kunit
-from ..guest.build import Config, build, config_for, kunit_py
+from ..guest.build import Config, build_stage, config_for, kunit_py
+from ..guest.suites import run_stage
 from ..kernel import line as lines
-from ..kernel import overlay, packages, series, source
-from ..kernel.line import Line, read_defects
-from ..kernel.series import LOCKED, REVALIDATE
+from ..kernel import overlay, packages, series, source, steps
+from ..kernel.line import Line, defects_name, read_defects
+from ..kernel.series import CONTRACTS, NONE, REVALIDATE, STOCK, Stage
 from .desk import Check, Desk, Tally, jobs, tally
 
 #: Options of checkpatch: the patches get their Signed-off-by from whoever sends
@@ -81,85 +80,75 @@ def warnings_in(log: Path, touched: Set[str]) -> List[str]:
 
 def broken(outcome: Outcome, known: Set[str]) -> str:
     """Why @outcome is not green, @known failures apart; empty if it is."""
-    bad = [name for name, status in outcome.tests.items()
-           if status in (FAIL, CRASH) and name not in known]
-    wrong = [splat.title for splat in outcome.splats if not splat.expected]
+    bad = [name for name in outcome.failed if name not in known]
     if outcome.died:
         return outcome.died
     if bad:
         return f"{len(bad)} tests fail ({some(bad)})"
-    if wrong:
-        return f"{len(wrong)} splats ({wrong[0]})"
-    return "" if PASS in outcome.tests.values() else "no test ran"
+    if outcome.unexpected:
+        return f"{len(outcome.unexpected)} splats ({outcome.unexpected[0].title})"
+    return "" if outcome.of(PASS) else "no test ran"
 
 
 def each(desk: Desk, name: str, line: str) -> Tally:
     """Each prefix of the series builds without warnings and honours a contract."""
     results: Dict[str, str] = {}
     base = desk.place(name)
-    config = config_for(desk.repo, "um", False)
-    with desk.held(line) as line:
-        known = read_defects(line.patches / "shows-defect.revalidate", "um") or set()
-        # Where stock has no such contract, what shows that is to be expected until the stage of that name.
-        until = next((len(stage.patches) for stage in line.series.stages if stage.name == REVALIDATE),
-                     len(line.series.patches) + 1)
-        touched = set(line.series.touched())
-        build = line.work.build_dir(config.label, "each")
-        for count, patch in enumerate(line.series.patches, 1):
+    with desk.held(line) as at:
+        known = read_defects(at.patches / defects_name(REVALIDATE, STOCK), "um") or set()
+        # Where stock has no such contract, what shows that is to be expected until a stage brings it.
+        brings = at.series.first(REVALIDATE)
+        until = len(brings.patches) if brings and brings.patches else len(at.series.patches) + 1
+        for count, patch in enumerate(at.series.patches, 1):
             results[f"builds and runs after {patch}"] = _one_prefix(
-                desk, line, config, build, count, base / f"{count:02d}-um", touched, known if count < until else set())
+                at, count, base / f"{count:02d}-um", known if count < until else set())
     return tally(results)
 
 
-def _one_prefix(desk: Desk, line: Line, config: Config, build: Path, count: int,
-                place: Path, touched: Set[str], known: Set[str]) -> str:
-    place.mkdir(parents=True)
-    what = f"{line.version} um after patch {count} of {len(line.series.patches)}"
+def _one_prefix(line: Line, count: int, place: Path, known: Set[str]) -> str:
+    """What is wrong once @count patches are applied."""
+    config = config_for(line.repo, "um")
+    prefix = Stage("each", line.series.patches[:count], NONE)
     try:
-        contents = line.contents(line.series.patches[:count])
-        line.work.open_build(build, config.label, desk.console)
-        line.work.install(contents, build, line.series.touched())
-        build(line.work, build, config, what, place / "build.log", desk.console)
-        warned = warnings_in(place / "build.log", touched)
+        where = build_stage(line, config, prefix, place)
+        warned = warnings_in(place / "build.log", set(line.series.touched()))
         if warned:
             return f"{len(warned)} warnings, first: {warned[0]}"
-        broken = {}
-        for contract in (LOCKED, REVALIDATE):
+        why = {}
+        for contract in CONTRACTS:
             logs = place / contract
             logs.mkdir()
-            outcome = kunit.run(line.work, build, config, contract, "", kunit.TIMEOUT["um"],
-                                f"{what}, contract {contract}", logs, desk.console)
-            broken[contract] = broken(outcome, known if contract == REVALIDATE else set())
-            if not broken[contract]:
+            outcome = run_stage(line, config, where, prefix, contract, logs, line.console)
+            why[contract] = broken(outcome, known if contract == REVALIDATE else set())
+            if not why[contract]:
                 return ""
-        return "neither contract holds: " + "; ".join(f"{key}: {why}" for key, why in broken.items())
+        return "neither contract holds: " + "; ".join(f"{key}: {text}" for key, text in why.items())
     except Stop as err:
         return str(err)
 
 
-def warnings(desk: Desk, name: str, line: str, arch: str = "x86_64") -> Tally:
+def warnings(desk: Desk, name: str, line: str, arch: str) -> Tally:
     """W=1 C=1: no prefix of the series adds a warning to the files it touches.
 
     And none is in the suites, which are compiled with the whole series.
     """
     results: Dict[str, str] = {}
     base = desk.place(name)
-    config = config_for(desk.repo, arch, False)
+    config = config_for(desk.repo, arch)
     packages.need(desk.console, config.packages())
-    with desk.held(line) as line:
-        touched = line.series.touched()
+    with desk.held(line) as at:
+        touched = at.series.touched()
         objects = [path[:-2] + ".o" for path in touched if path.endswith(".c")]
-        suites = [path for path in overlay.suites(desk.repo) if path.endswith(".c")]
-        build = line.work.build_dir(config.label, "w1")
+        ours = steps.objects(overlay.suites(desk.repo))
         stock: Set[str] = set()
-        for count in range(len(line.series.patches) + 1):
+        for count in range(len(at.series.patches) + 1):
             log = base / f"{count:02d}-{arch}.log"
-            if count == len(line.series.patches):
-                touched = touched + suites
-                objects = objects + [path[:-2] + ".o" for path in suites]
+            if count == len(at.series.patches):
+                touched = touched + [path for path in overlay.suites(desk.repo) if path.endswith((".c", ".h"))]
+                objects = objects + ours
             desk.console.begin(f"compiling {len(objects)} files for {arch} with W=1 C=1, "
-                                f"patch {count} of {len(line.series.patches)}")
-            why = _compile(line, config, build, count, objects, log, desk.console)
+                               f"patch {count} of {len(at.series.patches)}")
+            why = _compile(at, config, count, objects, log)
             warned = set(warnings_in(log, set(touched))) if log.exists() else set()
             desk.console.end("done" if not why else "FAILED")
             if count == 0:
@@ -170,34 +159,47 @@ def warnings(desk: Desk, name: str, line: str, arch: str = "x86_64") -> Tally:
             new = sorted(warned - stock)
             if new and not why:
                 why = f"{len(new)} new warnings, first: {new[0]}"
-            results[f"W=1 C=1 after {line.series.patches[count - 1]}"] = why
+            results[f"W=1 C=1 after {at.series.patches[count - 1]}"] = why
     return tally(results)
 
 
-def _compile(line: Line, config: Config, build: Path, count: int, objects: List[str],
-             log: Path, console: Console) -> str:
+def _compile(line: Line, config: Config, count: int, objects: List[str], log: Path) -> str:
     """Compile @objects after @count patches, every one anew; why it failed, or empty."""
-    line.work.builds.mkdir(parents=True, exist_ok=True)
-    build.mkdir(exist_ok=True)
-    line.work.install(line.contents(line.series.patches[:count]), build, line.series.touched())
-    status = proc.run([*kunit_py(line.work.tree), "config", *config.options(build)], log,
-                      cwd=line.work.tree, limit=300, tick=console.tick)
+    where = line.work.build_dir(config.label, "w1")
+    where.mkdir(parents=True, exist_ok=True)
+    line.work.install(line.contents(line.series.patches[:count]), where, line.series.touched())
+    status = proc.run([*kunit_py(line.work.tree), "config", *config.options(where)], log,
+                      cwd=line.work.tree, limit=300, tick=line.console.tick)
     if status != 0:
         return one_line(" ".join(proc.tail(log, 3)))
-    enabled = []
     for name in objects:
         with contextlib.suppress(FileNotFoundError):
-            (build / name).unlink()
+            (where / name).unlink()
     # -k: a file that this configuration leaves out has no rule, the others count all the same.
-    status = proc.run(["make", f"O={build}", f"ARCH={config.arch}", f"CROSS_COMPILE={config.cross_compile}", "W=1", "C=1", "-k",
-                       f"-j{jobs()}", *objects], log,
-                      cwd=line.work.tree, limit=1800, tick=console.tick)
+    status = proc.run(["make", f"O={where}", f"ARCH={config.arch}", f"CROSS_COMPILE={config.cross_compile}",
+                       "W=1", "C=1", "-k", f"-j{jobs()}", *objects], log,
+                      cwd=line.work.tree, limit=1800, tick=line.console.tick)
     text = log.read_text(encoding="utf-8", errors="replace")
-    enabled = [name for name in objects if (build / name).exists()]
+    made = [name for name in objects if (where / name).exists()]
     left_out = {name for name in objects if f"'{name}'" in text and "No rule to make target" in text}
-    gone = [name for name in objects if name not in enabled and name not in left_out]
-    if gone or not enabled:
+    gone = [name for name in objects if name not in made and name not in left_out]
+    if gone or not made:
         error = re.search(r"^.*\berror: .*$", text, re.M)
         return one_line(f"{some(gone or objects)} not compiled: "
                         f"{error.group(0) if error else f'make ended with {status}'}")
     return ""
+
+
+def checks(desk: Desk) -> List[Check]:
+    """Those of this file."""
+    found = [Check("style", "checkpatch --strict on every patch and every file of C", style, 1, on_request=False),
+             Check("apply", "each series applies to every point release that apt offers", apply, 2,
+                   on_request=False)]
+    for line in lines.names(desk.repo):
+        found.append(Check(f"each-{line}", f"each patch of {line} builds and keeps a contract", functools.partial(
+            each, name=f"each-{line}", line=line), 5))
+        for arch in ("x86_64", "arm64"):
+            name = f"warnings-{line}-{arch}"
+            found.append(Check(name, f"no patch of {line} adds a warning with W=1 C=1 on {arch}", functools.partial(
+                warnings, name=name, line=line, arch=arch), 11))
+    return found

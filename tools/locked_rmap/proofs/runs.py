@@ -11,7 +11,7 @@ from ..base.errors import Stop, one_line
 from ..base.results import CRASH, FAIL, PASS, SKIP, SUITES, results_dir, some
 from ..guest import build, suites
 from ..guest.build import ARCHES, Lacking, config_for
-from ..kernel import overlay, packages
+from ..kernel import defects, overlay, packages
 from ..kernel import line as lines
 from ..kernel.series import LOCKED, NONE, Stage
 from .desk import Check, Desk, Tally, tally
@@ -51,7 +51,9 @@ def run(desk: Desk, name: str, line: str, arch: str, stage: Stage, options: Sequ
 
 def mutants(desk: Desk, name: str, line: str, stage: Stage) -> Tally:
     """Every defect seeded in a stage is caught by the suites."""
-    desk.command(name, "mutants", "--kernel", line, "--stage", stage.name, "--resume")
+    # Results of a run that was cut off count, those of a whole one are history.
+    state = files.read_json(results_dir(desk.repo) / f"mutants-{line}" / "state.json") or {}
+    desk.command(name, "mutants", "--kernel", line, "--stage", stage.name, *(["--fresh"] if state.get("whole") else []))
     value = _summary(desk, f"mutants-{line}")
     results = {f"{arch}, unchanged": some(why) for arch, why in value["unchanged_not_green"].items()}
     silent = []
@@ -172,8 +174,11 @@ def checks(desk: Desk) -> List[Check]:
                 name = f"suites-{line}-{arch}-{stage.name}"
                 found.append(Check(name, f"the suites on {line}, {arch}, at {stage.name}", functools.partial(
                     run, name=name, line=line, arch=arch, stage=stage), MINUTES[arch], not usual))
+        place = desk.repo / "tools" / "mutants" / f"linux-{line}"
+        seeded = {each.stage or (locked.name if locked else "") for each in defects.read_all(place)} \
+            if place.is_dir() else set()
         for stage in series.stages:
-            if stage.contract == LOCKED and (desk.repo / "tools" / "mutants" / f"linux-{line}").is_dir():
+            if stage.name in seeded:
                 name = f"mutants-{line}-{stage.name}"
                 usual = stage is locked and line == names[0]
                 found.append(Check(name, f"the defects seeded in {line} at {stage.name}", functools.partial(

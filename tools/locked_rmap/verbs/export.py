@@ -17,78 +17,16 @@ from ..base.results import CRASH, FAIL, PASS, SKIP, SUITES, relative, results_di
 from ..kernel import commits, maintainers, overlay, packages, series, source
 from ..kernel.commits import Git, Identity, Message
 from ..kernel.line import default, fingerprint, read_series
+from ..kernel.steps import TEXTS, Step
+from ..kernel.steps import steps as suite_steps
 
 
-#: What is said of the suites, beside the series of the lines.
-TEXTS = "mm/patches/suites"
 #: What the tool changes in a tree outside of its mm/tests, and what it has to know of it.
 HOOKED = ("mm/Kconfig", "mm/Makefile")
 JOINED = (f"{overlay.TESTS}/Kconfig", f"{overlay.TESTS}/Makefile")
 
 WIDTH = 72
 
-
-class Part(NamedTuple):
-    """A suite, or the exports for modules: the file @name.c, built if @option is set."""
-
-    name: str
-    option: str
-
-    @property
-    def text(self) -> str:
-        """The file that has its commit message."""
-        return self.name[:-len("_kunit")] if self.name.endswith("_kunit") else self.name.rpartition("_")[2]
-
-
-class Step(NamedTuple):
-    """A commit of the suites: what the files of @contents hold after it, and @new ones among them."""
-
-    message: Message
-    contents: overlay.Contents
-    new: List[str]
-
-
-# The suites as commits
-
-
-def parts(makefile: str) -> List[Part]:
-    """The exports and the suites, in the order of the Makefile of mm/tests."""
-    return [Part(name, option) for option, name in
-            re.findall(r"^obj-\$\((CONFIG_\w+)\) *\+= *(\w+_kunit|rmap_exports)\.o$", makefile, re.M)]
-
-
-def _without(contents: overlay.Contents, later: List[Part]) -> overlay.Contents:
-    """@contents without the @later parts: their files, options, objects, and paragraphs of the Makefile."""
-    found = {name: data for name, data in contents.items()
-             if name not in [f"{overlay.TESTS}/{part.name}.c" for part in later]}
-    for part in later:
-        symbol = part.option[len("CONFIG_"):]
-        for name, pattern in ((f"{overlay.TESTS}/Kconfig", rf"^config {symbol}\n(?:(?:[\t #].*)?\n)*"),
-                              (f"{overlay.TESTS}/Makefile",
-                               rf"^obj-.*\b{part.name}\.o\n|(?:^.+\n)*^CFLAGS_{part.name}\.o.*\n(?:.+\n)*\n?"),
-                              (overlay.KUNITCONFIG, rf"^{part.option}=.*\n")):
-            text = found[name].decode()
-            less = re.sub(pattern, "", text, flags=re.M)
-            # One that is only built when asked for is not in there.
-            if less == text and name != overlay.KUNITCONFIG:
-                raise Stop(f"{name} says nothing of {part.option}: this clone of the repository is not whole")
-            found[name] = (less.rstrip("\n") + "\n").encode()
-    return found
-
-
-def steps(repo: Path) -> List[Step]:
-    """What the suites share, what is exported for them, then suite by suite; every step builds."""
-    whole = overlay.suites(repo)
-    found = parts(whole[f"{overlay.TESTS}/Makefile"].decode())
-    made: List[Step] = []
-    before: overlay.Contents = {}
-    for count in range(len(found) + 1):
-        contents = _without(whole, found[count:])
-        text = found[count - 1].text if count else "helpers"
-        made.append(Step(commits.read_message(repo / TEXTS / text), contents,
-                         [name for name in contents if name not in before]))
-        before = contents
-    return made
 
 
 def _place(git: Git, step: Step, origin: Path) -> None:
@@ -127,7 +65,7 @@ def make(repo: Path, git: Git, base: str, what: str, patches: series.Series, who
     for name in HOOKED:
         if not (origin / name).is_file():
             raise Stop(f"{what} has no {name}, so mm/tests cannot be hooked in: is this a kernel from 6.1 on?")
-    planned = steps(repo)
+    planned = suite_steps(repo)
     there = git.run("ls-files", overlay.TESTS, new=True).split()
     for name in there:
         if name in planned[-1].contents and name not in (*JOINED, overlay.KUNITCONFIG):

@@ -180,10 +180,12 @@ class ExportsTest(Case):
         self.assertEqual(len(set(lines)), len(lines))
 
     def test_every_helper_is_exported_once(self) -> None:
-        header = (REPO / "mm/tests/rmap_kunit_helpers.h").read_text(encoding="utf-8")
+        tests = REPO / "mm/tests"
+        header = "".join(path.read_text(encoding="utf-8") for path in tests.glob("rmap_kunit_helpers/*.h")
+                         if path.name != "internal.h")
         declared = set(re.findall(r"^(?!#)[^\s/*][^;{}=]*?\b(rmap_kunit_\w+)\(", header, re.M))
-        text = "".join((REPO / f"mm/tests/rmap_kunit_{name}.c").read_text(encoding="utf-8")
-                       for name in ("helpers", "builtin"))
+        text = "".join(path.read_text(encoding="utf-8")
+                       for path in (*tests.glob("rmap_kunit_helpers/*.c"), tests / "rmap_kunit_builtin.c"))
         exported = set(re.findall(r"^EXPORT_SYMBOL_IF_KUNIT\((\w+)\);$", text, re.M))
         self.assertEqual(declared - exported, set())
         self.assertEqual(exported - declared, set())

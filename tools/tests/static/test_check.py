@@ -77,7 +77,7 @@ KUNIT_PY = r'''
 import json, os, sys
 mode = open(os.path.join(os.path.dirname(__file__), "mode")).read().strip()
 verb, options = sys.argv[1], dict(a[2:].split("=", 1) for a in sys.argv[2:] if a.startswith("--") and "=" in a)
-build, name = options["build_dir"], "page_idle_write_ages_the_folio"
+build, name = options["build_dir"], "page_idle_write_walks_a_locked_folio"
 if verb == "build":
     for product in (".config", "include/config", "include/generated", "mm/rmap.o"):
         if os.path.exists(product):
@@ -438,7 +438,7 @@ class VerdictTest(Case):
         static = self.static(LOCKED, False, 2)
         place = static.sites[0]._replace(function="page_idle_clear_pte_refs")
         static = static._replace(sites=[place], movers=[])
-        name = "rmap_callers.page_idle_write_ages_the_folio"
+        name = "rmap_callers.page_idle_write_walks_a_locked_folio"
         um = self.outcome(set())
         um.tests[name] = kunit.SKIP
         um.skips[name] = "needs CONFIG_IDLE_PAGE_TRACKING"
@@ -643,7 +643,7 @@ class RunTimeTest(TreeCase):
         answer = self.check()
         self.assertEqual(answer.returncode, 1, answer.stderr)
         self.assertIn("by its source it is 'locked', but 1 test fails on um", answer.stdout)
-        self.assertIn("rmap_callers.page_idle_write_ages_the_folio fails under 'locked' on um "
+        self.assertIn("rmap_callers.page_idle_write_walks_a_locked_folio fails under 'locked' on um "
                       "(page_idle, who walks at mm/page_idle.c:8)", answer.stdout)
 
     def test_a_guest_that_dies_is_a_result(self) -> None:

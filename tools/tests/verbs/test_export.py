@@ -83,7 +83,8 @@ class ExportCase(Case):
         tests = self.repo / worktree.TESTS
         (tests / "x_kunit.c").unlink()
         for name, text in (("Kconfig", KCONFIG), ("Makefile", MAKEFILE), ("rmap_kunit_helpers.c", "int h;\n"),
-                           ("rmap_exports.c", "int e;\n"), ("one_kunit.c", "int one;\n"), ("two_kunit.c", "int two;\n")):
+                           ("rmap_exports.c", "int e;\n"), ("one_kunit.c", "int one;\n"), ("two_kunit.c", "int two;\n"),
+                           ("two/part.c", "int part;\n")):
             write(tests / name, text)
         write(self.repo / ".kunitconfig", OPTIONS)
         for name in ("helpers", "exports", "one", "two"):

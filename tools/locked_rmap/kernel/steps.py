@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The suites as commits: what they share first, then one after the other; each step builds."""
+
+import re
+from pathlib import Path
+from typing import Iterable, List, NamedTuple, Set
+
+from ..base.errors import Stop
+from . import commits, overlay
+from .commits import Message
+
+#: What is said of the suites, beside the series of the lines.
+TEXTS = "mm/patches/suites"
+
+
+class Part(NamedTuple):
+    """A suite, or the exports for modules: @name.c, built if @option is set, and the directory @text if there is one."""
+
+    name: str
+    option: str
+
+    @property
+    def text(self) -> str:
+        """The file that has its commit message; the directory with its subjects is called the same."""
+        return self.name[:-len("_kunit")] if self.name.endswith("_kunit") else self.name.rpartition("_")[2]
+
+
+class Step(NamedTuple):
+    """A commit of the suites: what the files of @contents hold after it, and @new ones among them."""
+
+    message: Message
+    contents: overlay.Contents
+    new: List[str]
+
+
+def parts(makefile: str) -> List[Part]:
+    """The exports and the suites, in the order of the Makefile of mm/tests."""
+    return [Part(name, option) for option, name in
+            re.findall(r"^obj-\$\((CONFIG_\w+)\) *\+= *(\w+_kunit|rmap_exports)\.o$", makefile, re.M)]
+
+
+def _without(contents: overlay.Contents, later: List[Part]) -> overlay.Contents:
+    """@contents without the @later parts: their files, options, objects, and paragraphs of the Makefile."""
+    found = {name: data for name, data in contents.items()
+             if name not in [f"{overlay.TESTS}/{part.name}.c" for part in later]
+             and Path(name).parent not in [Path(overlay.TESTS, part.text) for part in later]}
+    for part in later:
+        symbol = part.option[len("CONFIG_"):]
+        for name, pattern in ((f"{overlay.TESTS}/Kconfig", rf"^config {symbol}\n(?:(?:[\t #].*)?\n)*"),
+                              (f"{overlay.TESTS}/Makefile",
+                               rf"^obj-.*\b{part.name}\.o\n|(?:^.+\n)*^CFLAGS_{part.name}\.o.*\n(?:.+\n)*\n?"),
+                              (overlay.KUNITCONFIG, rf"^{part.option}=.*\n")):
+            text = found[name].decode()
+            less = re.sub(pattern, "", text, flags=re.M)
+            # One that is only built when asked for is not in there.
+            if less == text and name != overlay.KUNITCONFIG:
+                raise Stop(f"{name} says nothing of {part.option}: this clone of the repository is not whole")
+            found[name] = (less.rstrip("\n") + "\n").encode()
+    return found
+
+
+def steps(repo: Path) -> List[Step]:
+    """What the suites share, what is exported for them, then suite by suite; every step builds."""
+    whole = overlay.suites(repo)
+    found = parts(whole[f"{overlay.TESTS}/Makefile"].decode())
+    made: List[Step] = []
+    before: overlay.Contents = {}
+    for count in range(len(found) + 1):
+        contents = _without(whole, found[count:])
+        text = found[count - 1].text if count else "helpers"
+        made.append(Step(commits.read_message(repo / TEXTS / text), contents,
+                         [name for name in contents if name not in before]))
+        before = contents
+    return made
+
+
+def sources(names: Iterable[str]) -> Set[str]:
+    """Those files of @names that are compiled by themselves: a suite includes those of its directory."""
+    return {name for name in names if name.endswith(".c")
+            and not (Path(name).parent.parent / f"{Path(name).parent.name}_kunit.c").as_posix() in set(names)}
+
+
+def built(makefile: str) -> Set[str]:
+    """The files that a Makefile of mm/tests compiles."""
+    joined = makefile.replace("\\\n", " ")
+    found = {name for name in re.findall(r"^obj-\S+ \+= (\w+)\.o$", joined, re.M)}
+    for whole, place, parts_of in re.findall(r"^(\w+)-y := \$\(addprefix (\w+/), *(.*)\)$", joined, re.M):
+        found.discard(whole)
+        found.update(place + name for name in re.findall(r"(\w+)\.o", parts_of))
+    return {f"{overlay.TESTS}/{name}.c" for name in found}
+
+
+def objects(contents: overlay.Contents) -> List[str]:
+    """The objects of the suites, as make calls them."""
+    return sorted(name[:-2] + ".o" for name in built(contents[f"{overlay.TESTS}/Makefile"].decode()))
