@@ -39,5 +39,7 @@ def job(desk: Desk, name: str, which: str) -> Tally:
 
 def checks(desk: Desk) -> List[Check]:
     """Those of this file: one for each job."""
+    if not (desk.repo / kernelci.PLACE).is_dir():
+        return []
     return [Check(f"kernelci-{each.arch}", f"KernelCI's job {name}", functools.partial(
         job, name=f"kernelci-{each.arch}", which=name), 10) for name, each in kernelci.read_jobs(desk.repo).items()]

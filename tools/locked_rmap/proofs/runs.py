@@ -162,7 +162,7 @@ def checks(desk: Desk) -> List[Check]:
     names = lines.names(desk.repo)
     for line in names:
         series = lines.read_series(desk.repo, line)
-        first = {series.first(stage.contract) for stage in series.stages}
+        first = [series.first(stage.contract) for stage in series.stages]
         locked = series.first(LOCKED)
         for arch in ARCHES:
             for stage in series.stages:
