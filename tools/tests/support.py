@@ -76,7 +76,8 @@ def repository(base: Path, patches: Mapping[str, str], series: Optional[str] = N
     for name in ("locked_rmap", "locked-rmap", "qemu_configs", "configs"):
         if not (base / "tools" / name).exists():
             # Copies: the command finds its repository from where it really lies.
-            subprocess.run(["cp", "-r", str(TOOL.parent / name), str(base / "tools" / name)], check=True)
+            subprocess.run(["cp", "-r", str(TOOL.parent / name), str(base / "tools" / name)],
+                           check=True)
     return base
 
 
@@ -91,7 +92,8 @@ def snapshot(base: Path) -> Dict[str, object]:
     for path in sorted(base.rglob("*")):
         info = path.lstat()
         content = path.read_bytes() if path.is_file() else b""
-        found[str(path.relative_to(base))] = (info.st_mode, info.st_mtime_ns, info.st_ctime_ns, content)
+        found[str(path.relative_to(base))] = (info.st_mode, info.st_mtime_ns, info.st_ctime_ns,
+                                              content)
     return found
 
 
@@ -106,7 +108,8 @@ class Case(unittest.TestCase):
         self.console = Console(self.said)
 
     def command(self, repo: Path, arguments: List[str], env: Optional[Mapping[str, str]] = None,
-                path: Optional[Path] = None, before: Sequence[str] = ()) -> "subprocess.CompletedProcess[str]":
+                path: Optional[Path] = None,
+                before: Sequence[str] = ()) -> "subprocess.CompletedProcess[str]":
         """Run the command of @repo, programs in @path found first, by way of @before; at most a minute."""
         full = dict(os.environ)
         full.pop("LOCKED_RMAP_TRACE", None)
@@ -114,8 +117,10 @@ class Case(unittest.TestCase):
         if path is not None:
             full["PATH"] = f"{path}:{full['PATH']}"
         full.update(env or {})
-        return subprocess.run([*before, sys.executable, str(repo / "tools/locked-rmap"), *arguments], env=full,
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        return subprocess.run([*before, sys.executable, str(repo / "tools/locked-rmap"),
+                               *arguments], env=full,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE,
                               text=True, timeout=60, check=False)
 
     def assert_one_line(self, answer: "subprocess.CompletedProcess[str]", *parts: str) -> None:

@@ -100,7 +100,8 @@ class CommandCase(Case):
 
     def stages(self, label: str = "run-tree-um") -> Dict[str, Dict[str, str]]:
         """By stage, what the tests of the last run came to."""
-        return {name: stage["suites"]["tests"] for name, stage in run_value(self.repo, label)["stages"].items()}
+        return {name: stage["suites"]["tests"]
+                for name, stage in run_value(self.repo, label)["stages"].items()}
 
     def result_files(self) -> List[str]:
         """The names below build/results."""
@@ -120,7 +121,8 @@ class RunTest(CommandCase):
             self.assertIn(row, rows)
         self.assertNotIn("s.one pass pass", rows)
         self.assertLessEqual(len(rows), 40)
-        self.assertEqual(self.stages()["stock"], {"s.one": "PASS", "s.two": "FAIL", "s.three": "SKIP"})
+        self.assertEqual(self.stages()["stock"],
+                         {"s.one": "PASS", "s.two": "FAIL", "s.three": "SKIP"})
         for name in ("stock/kernel.log", "locked/kernel.log", "locked/kunit.json",
                      "locked/kunit.log", "locked/build.log"):
             self.assertIn(f"run-tree-um/{name}", self.result_files())
@@ -139,11 +141,14 @@ class RunTest(CommandCase):
         self.assertEqual(list(self.stages()), ["locked"])
 
     def test_a_tree_below_home_that_the_shell_did_not_expand(self) -> None:
-        for verb in (["run", "--stage", "locked"], ["check", "--static"], ["export", "--branch", "x"]):
+        for verb in (["run", "--stage", "locked"], ["check", "--static"],
+                     ["export", "--branch", "x"]):
             with self.subTest(verb):
-                answer = self.command(self.repo, [*verb, "--tree", "~/none"], env={"HOME": str(self.temp)})
+                answer = self.command(self.repo, [*verb, "--tree", "~/none"],
+                                      env={"HOME": str(self.temp)})
                 self.assert_one_line(answer, f"there is no directory {self.temp}/none")
-        answer = self.command(self.repo, ["run", "--stage", "locked", "--tree", "~/tree"], env={"HOME": str(self.temp)})
+        answer = self.command(self.repo, ["run", "--stage", "locked", "--tree", "~/tree"],
+                              env={"HOME": str(self.temp)})
         self.assertEqual(answer.returncode, 0, answer.stderr)
         answer = self.command(self.repo, ["check", "--static", "--tree", "~nobody-of-that-name/x"])
         self.assert_one_line(answer, "there is no directory")
@@ -163,7 +168,8 @@ class RunTest(CommandCase):
         answer = self.run_tree("--contract", "revalidate")
         self.assertEqual(answer.returncode, 0, answer.stdout + answer.stderr)
         self.assertEqual(list(self.stages()), ["stock", "revalidate"])
-        self.assertEqual(self.run_tree("--contract", "revalidate", "--stage", "stock").returncode, 1)
+        self.assertEqual(self.run_tree("--contract", "revalidate", "--stage", "stock").returncode,
+                         1)
         self.assertEqual(self.run_tree().returncode, 0)
         self.assertEqual(list(self.stages()), ["stock", "revalidate", "locked"])
 
@@ -213,8 +219,10 @@ class RepeatTest(CommandCase):
         self.mode("flaky")
         answer = self.run_tree("--repeat", "4", "--stage", "locked")
         self.assertEqual(answer.returncode, 1, answer.stderr)
-        self.assertIn("locked: 4 runs, 1 with a failure; the first is run 2: s.two", answer.stdout.splitlines())
-        self.assertIn("not ok 2 two", (self.repo / "build/results/run-tree-um/locked/kernel.log").read_text(encoding="utf-8"))
+        self.assertIn("locked: 4 runs, 1 with a failure; the first is run 2: s.two",
+                      answer.stdout.splitlines())
+        self.assertIn("not ok 2 two",
+                      (self.repo / "build/results/run-tree-um/locked/kernel.log").read_text(encoding="utf-8"))
         self.assertEqual(run_value(self.repo)["runs"]["locked"], {"runs": 4, "bad_runs": 1})
         self.assertEqual(self.stages()["locked"]["s.two"], "FAIL")
 
@@ -222,7 +230,8 @@ class RepeatTest(CommandCase):
         write(self.repo / "mm/patches/linux-6.12/shows-defect", "s.one\ns.two\n")
         answer = self.run_tree("--repeat", "2")
         self.assertEqual(answer.returncode, 1, answer.stderr)
-        self.assertIn("stock: 2 runs, 2 with a failure; the first is run 1: s.one passes", answer.stdout.splitlines())
+        self.assertIn("stock: 2 runs, 2 with a failure; the first is run 1: s.one passes",
+                      answer.stdout.splitlines())
 
 
 class CannotTest(CommandCase):
@@ -256,7 +265,8 @@ class CannotTest(CommandCase):
 
     def test_coverage_of_another_line(self) -> None:
         write(self.tree / "Makefile", MAKEFILE.replace("PATCHLEVEL = 12", "PATCHLEVEL = 18"))
-        self.assert_one_line(self.run_tree("--coverage"), "--coverage is not for 6.18, which has no")
+        self.assert_one_line(self.run_tree("--coverage"),
+                             "--coverage is not for 6.18, which has no")
         self.assertEqual(self.result_files(), [])
 
     def test_help_says_what_the_tool_does(self) -> None:
@@ -267,7 +277,8 @@ class CannotTest(CommandCase):
 
     def test_a_tree_that_is_too_old(self) -> None:
         write(self.tree / "Makefile", "VERSION = 6\nPATCHLEVEL = 0\nSUBLEVEL = 3\nEXTRAVERSION =\n")
-        self.assert_one_line(self.run_tree(), f"{self.tree} is Linux 6.0.3: the suites are for kernels from 6.1 on")
+        self.assert_one_line(self.run_tree(),
+                             f"{self.tree} is Linux 6.0.3: the suites are for kernels from 6.1 on")
         self.assertEqual(self.result_files(), [])
 
     def test_a_kernel_that_does_not_build(self) -> None:
@@ -290,7 +301,8 @@ class CannotTest(CommandCase):
 
     def test_no_test_matches(self) -> None:
         self.mode("empty")
-        self.assert_one_line(self.run_tree("--stage", "locked", "nosuch"), "no test matches 'nosuch'")
+        self.assert_one_line(self.run_tree("--stage", "locked", "nosuch"),
+                             "no test matches 'nosuch'")
         self.works_next()
 
     def test_a_cache_that_is_somebody_elses_is_left_alone(self) -> None:
@@ -307,8 +319,10 @@ class CannotTest(CommandCase):
                 self.mode("slow")
                 env = {**os.environ, "LOCKED_RMAP_CACHE": str(self.temp / "cache")}
                 with subprocess.Popen(
-                        [sys.executable, str(self.repo / "tools/locked-rmap"), "run", "--tree", str(self.tree)],
-                        env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as popen:
+                        [sys.executable, str(self.repo / "tools/locked-rmap"), "run", "--tree",
+                         str(self.tree)],
+                        env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                        text=True) as popen:
                     logs = self.repo / "build/results"
                     end = time.monotonic() + 30
                     while not any("started" in log.read_text(encoding="utf-8")

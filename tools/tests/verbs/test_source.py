@@ -48,10 +48,13 @@ class SourceTest(CommandCase):
         """A .deb with @tree in it, and what apt says of it, in files with @suffix."""
         base = self.temp / f"package{suffix}"
         (base / "usr/src").mkdir(parents=True)
-        write(base / "DEBIAN/control", f"Package: linux-source-{line}\nVersion: {version}\nArchitecture: all\n"
+        write(base / "DEBIAN/control", f"Package: linux-source-{line}\nVersion: "
+                                       f"{version}\nArchitecture: all\n"
                                        "Maintainer: x <x@example.org>\nDescription: x\n")
-        subprocess.run(["tar", "-cJf", str(base / f"usr/src/linux-source-{line}.tar.xz"), "--transform",
-                        f"s,^{tree.name},linux-source-{line},", "-C", str(tree.parent), tree.name], check=True)
+        subprocess.run(["tar", "-cJf", str(base / f"usr/src/linux-source-{line}.tar.xz"),
+                        "--transform",
+                        f"s,^{tree.name},linux-source-{line},", "-C", str(tree.parent), tree.name],
+                       check=True)
         subprocess.run(["dpkg-deb", "-b", str(base), str(self.bin / f"deb{suffix}")], check=True,
                        stdout=subprocess.DEVNULL)
         good = (self.bin / f"deb{suffix}").read_bytes()
@@ -136,7 +139,8 @@ class SourceTest(CommandCase):
     def test_a_line_that_debian_does_not_have(self) -> None:
         self.other_suites()
         write(self.bin / "show.others", "")
-        self.assert_one_line(self.fetch("--kernel", "6.99"), "unknown kernel line 6.99", "6.1, 6.12, 7.3")
+        self.assert_one_line(self.fetch("--kernel", "6.99"), "unknown kernel line 6.99",
+                             "6.1, 6.12, 7.3")
 
     def test_a_line_of_another_suite_is_fetched_once(self) -> None:
         self.other_suites()
@@ -174,7 +178,8 @@ class SourceTest(CommandCase):
         self.assert_one_line(self.fetch("--kernel", "7.3"), "no Debian mirror")
 
     def test_a_patch_that_does_not_apply_to_the_line(self) -> None:
-        write(self.repo / "mm/patches/linux-6.12/0001-x.patch", PATCH.replace("line 9", "line nine"))
+        write(self.repo / "mm/patches/linux-6.12/0001-x.patch",
+              PATCH.replace("line 9", "line nine"))
         self.assert_one_line(self.fetch(), "0001-x.patch does not apply", "6.12.99", "refresh")
 
     def test_the_users_makefile_is_read_for_the_version(self) -> None:
