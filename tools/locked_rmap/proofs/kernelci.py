@@ -13,7 +13,7 @@ from .desk import Check, Desk, Tally, tally
 
 
 def job(desk: Desk, name: str, which: str) -> Tally:
-    """The three steps of KernelCI's kunit job, in a tree to which git am has applied the exported mailbox."""
+    """The steps of KernelCI's kunit job, in a tree to which git am has applied the mailbox."""
     place = desk.place(name)
     wanted = kernelci.read_jobs(desk.repo)[which]
     packages.need(desk.console, build.config_for(desk.repo, wanted.arch).packages())

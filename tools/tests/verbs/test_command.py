@@ -23,11 +23,13 @@ from ..support import MAKEFILE, PATCH, Case, kernel_tree, repository, run_value,
 KUNIT_PY = r'''
 import json, os, subprocess, sys, time
 mode = open(os.path.join(os.path.dirname(__file__), "mode")).read().strip()
-verb, options = sys.argv[1], dict(a[2:].split("=", 1) for a in sys.argv[2:] if a.startswith("--") and "=" in a)
+verb = sys.argv[1]
+options = dict(a[2:].split("=", 1) for a in sys.argv[2:] if a.startswith("--") and "=" in a)
 build = options.get("build_dir", ".")
 if verb == "build":
     if mode == "broken":
-        print("ERROR:root:  CC mm/rmap.o\nmm/rmap.c:10:2: error: expected ';' before '}' token\nmake: *** [x] Error 1")
+        print("ERROR:root:  CC mm/rmap.o\nmm/rmap.c:10:2: error: expected ';' before '}' token\n"
+              "make: *** [x] Error 1")
         sys.exit(1)
     if mode == "nospace":
         print("as: write error: No space left on device")
@@ -74,10 +76,12 @@ else:
         log.write(head + "    %s 2 two\n    ok 3 three # SKIP not here\n%s 1 s\n" % (two, two))
         if mode == "splat":
             log.write("WARNING: possible recursive locking detected\n")
-    cases = [{"name": "one", "status": "PASS"}, {"name": "two", "status": "PASS" if patched else "FAIL"},
+    cases = [{"name": "one", "status": "PASS"},
+             {"name": "two", "status": "PASS" if patched else "FAIL"},
              {"name": "three", "status": "SKIP"}]
 with open(options["json"], "w") as out:
-    json.dump({"name": "g", "test_cases": [], "sub_groups": [{"name": "s", "sub_groups": [], "test_cases": cases}]}, out)
+    suite = {"name": "s", "sub_groups": [], "test_cases": cases}
+    json.dump({"name": "g", "test_cases": [], "sub_groups": [suite]}, out)
 '''
 
 
@@ -222,7 +226,7 @@ class RepeatTest(CommandCase):
         self.assertIn("locked: 4 runs, 1 with a failure; the first is run 2: s.two",
                       answer.stdout.splitlines())
         self.assertIn("not ok 2 two",
-                      (self.repo / "build/results/run-tree-um/locked/kernel.log").read_text(encoding="utf-8"))
+                      (self.repo / "build/results/run-tree-um/locked/kernel.log").read_text())
         self.assertEqual(run_value(self.repo)["runs"]["locked"], {"runs": 4, "bad_runs": 1})
         self.assertEqual(self.stages()["locked"]["s.two"], "FAIL")
 
