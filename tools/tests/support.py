@@ -66,7 +66,8 @@ def repository(base: Path, patches: Mapping[str, str], series: Optional[str] = N
     for name, text in patches.items():
         write(where / name, text)
     if series is None:
-        series = "".join(f"{name}\n" for name in patches) + "# stage: locked\n"
+        series = "".join(["# stage: stock contract=revalidate\n", *(f"{name}\n" for name in patches),
+                          "# stage: locked contract=locked\n"])
     write(where / "series", series)
     (base / "tools").mkdir(exist_ok=True)
     for name in ("locked_rmap", "locked-rmap", "qemu_configs", "configs"):
