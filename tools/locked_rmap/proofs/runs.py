@@ -55,7 +55,7 @@ def mutants(desk: Desk, name: str, line: str, stage: Stage) -> Tally:
     # Results of a run that was cut off count, those of a whole one are history.
     state = files.read_json(results_dir(desk.repo) / f"mutants-{line}" / "state.json") or {}
     desk.command(name, "mutants", "--kernel", line, "--stage", stage.name,
-                 *(["--fresh"] if state.get("whole") else []))
+                 *(["--fresh"] if stage.name in state.get("ended", ()) else []))
     value = _summary(desk, f"mutants-{line}")
     results = {f"{arch}, unchanged": some(why)
                for arch, why in value["unchanged_not_green"].items()}
