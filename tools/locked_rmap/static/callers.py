@@ -15,7 +15,7 @@ from typing import Any, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, S
 
 from ..base import proc
 from ..base.console import Console
-from .cparse import Function, Source
+from .functions import Function, Source
 from ..base.errors import Stop, one_line
 from .flow import TOUCH, Effect, Flow, Hit, Key, State, about_parameters, fits, truth_of
 

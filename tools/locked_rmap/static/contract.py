@@ -10,7 +10,8 @@ from ..base.console import Console
 from ..base.errors import Stop
 from ..kernel import source
 from .callers import Place, Call, Way, World
-from .cparse import Function, Source, Token
+from .functions import Function, Source
+from .lexer import Token
 
 
 class Mover(NamedTuple):

@@ -11,7 +11,9 @@ import functools
 import re
 from typing import Callable, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Set, Tuple, Union
 
-from .cparse import Expr, Function, Node, Source
+from .expressions import Expr
+from .functions import Function, Source
+from .graph import Node, graph
 
 #: ("i", number), ("c", name of a constant), ("f", set of flags), ("s", name of what is not known).
 Value = Tuple[str, Union[int, str, FrozenSet[str]]]
@@ -278,7 +280,7 @@ class Flow:
         #: Lines where a folio was found not to be anonymous.
         self.tests: Dict[Tuple[str, str], int] = {}
         self.cut = False
-        self.graph: List[Node] = function.graph
+        self.graph: List[Node] = graph(function)
         self._locals = set(function.types)
         self._to_the_end = to_the_end
         fields = [tokens[1].text for tokens in zip(function.tokens, function.tokens[1:])
