@@ -17,7 +17,9 @@ from ..base import proc
 from ..base.console import Console
 from .functions import Function, Source
 from ..base.errors import Stop, one_line
-from .flow import TOUCH, Effect, Flow, Hit, Key, State, about_parameters, fits, truth_of
+from .flow import Flow
+from .locks import TOUCH
+from .states import Effect, Hit, Key, State, about_parameters, fits, truth_of
 
 HELD, NOT_HELD, FILE, UNKNOWN = "locked", "unlocked", "never anonymous", "cannot tell"
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """C expressions: parsed, shown, and the names in them."""
 
-from typing import List, Sequence, Tuple
+from typing import List, Optional, Sequence, Set, Tuple
 
 from .lexer import Token, closing, split
 
@@ -221,3 +221,72 @@ def raw(tokens: Sequence[Token]) -> Expr:
         else:
             at += 1
     return ("raw", tuple(calls))
+
+
+def names_in(expr: Optional[Expr], found: Set[str]) -> None:
+    """Add the names that @expr reads (or assigns parts of)."""
+    if expr is None:
+        return
+    if expr and expr[0] == "id":
+        found.add(str(expr[1]))
+        return
+    if expr and expr[0] == "assign" and expr[1] == "=" and isinstance(expr[2], tuple) and expr[2][0] == "id":
+        names_in(expr[3], found)  # type: ignore[arg-type]
+        return
+    for part in expr[1:]:
+        if isinstance(part, tuple):
+            if part and isinstance(part[0], tuple):
+                for each in part:
+                    names_in(each, found)
+            else:
+                names_in(part, found)
+
+
+def assigns(expr: Optional[Expr]) -> Optional[str]:
+    """The variable that @expr gives a value, if any."""
+    if expr and expr[0] == "assign" and expr[1] == "=" and isinstance(expr[2], tuple) and expr[2][0] == "id":
+        return str(expr[2][1])
+    return None
+
+
+def called(expr: object, found: Set[str]) -> None:
+    """Add the names of the functions that @expr calls."""
+    if isinstance(expr, tuple):
+        if len(expr) == 5 and expr[0] == "call" and isinstance(expr[1], tuple) and expr[1][:1] == ("id",):
+            found.add(expr[1][1])
+        for part in expr:
+            called(part, found)
+
+
+def show(expr: object) -> str:
+    """@expr as text, to compare and to print."""
+    if not isinstance(expr, tuple) or not expr:
+        return ""
+    kind = expr[0]
+    if kind in ("id", "num"):
+        return str(expr[1])
+    if kind == "call":
+        return f"{show(expr[1])}({', '.join(show(arg) for arg in expr[2])})"
+    if kind == "un":
+        return f"{expr[1]}{show(expr[2])}"
+    if kind in ("bin", "assign"):
+        return f"{show(expr[2])} {expr[1]} {show(expr[3])}"
+    if kind == "mem":
+        return f"{show(expr[1])}{expr[2]}{expr[3]}"
+    if kind == "idx":
+        return f"{show(expr[1])}[{show(expr[2])}]"
+    if kind == "cond":
+        return f"{show(expr[1])} ? {show(expr[2])} : {show(expr[3])}"
+    return "…"
+
+
+def line_of(expr: object) -> int:
+    """The line of the first call in @expr, 0 if there is none."""
+    if isinstance(expr, tuple):
+        if len(expr) == 5 and expr[0] == "call":
+            return int(str(expr[3]))
+        for part in expr:
+            line = line_of(part)
+            if line:
+                return line
+    return 0
