@@ -2,14 +2,16 @@
 """What the unit tests share: temporary trees, a console to nowhere, fake programs."""
 
 import io
+import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
 import tempfile
 import unittest
 from pathlib import Path
-from typing import Dict, List, Mapping, Optional, Sequence
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from locked_rmap.base.console import Console
 
@@ -66,14 +68,22 @@ def repository(base: Path, patches: Mapping[str, str], series: Optional[str] = N
     for name, text in patches.items():
         write(where / name, text)
     if series is None:
-        series = "".join(f"{name}\n" for name in patches) + "# stage: locked\n"
+        series = "# default\n# stage: stock contract=revalidate\n" + "".join(
+            f"{name}\n" for name in patches) + "# stage: locked contract=locked\n"
     write(where / "series", series)
+    shutil.copy(REPO / "mm/tests/callers", base / "mm/tests/callers")
     (base / "tools").mkdir(exist_ok=True)
     for name in ("locked_rmap", "locked-rmap", "qemu_configs", "configs"):
         if not (base / "tools" / name).exists():
             # Copies: the command finds its repository from where it really lies.
-            subprocess.run(["cp", "-r", str(TOOL.parent / name), str(base / "tools" / name)], check=True)
+            subprocess.run(["cp", "-r", str(TOOL.parent / name), str(base / "tools" / name)],
+                           check=True)
     return base
+
+
+def run_value(repo: Path, label: str = "run-tree-um") -> Any:
+    """The summary of the last run of @label."""
+    return json.loads((repo / "build/results" / label / "summary.json").read_text(encoding="utf-8"))
 
 
 def snapshot(base: Path) -> Dict[str, object]:
@@ -82,7 +92,8 @@ def snapshot(base: Path) -> Dict[str, object]:
     for path in sorted(base.rglob("*")):
         info = path.lstat()
         content = path.read_bytes() if path.is_file() else b""
-        found[str(path.relative_to(base))] = (info.st_mode, info.st_mtime_ns, info.st_ctime_ns, content)
+        found[str(path.relative_to(base))] = (info.st_mode, info.st_mtime_ns, info.st_ctime_ns,
+                                              content)
     return found
 
 
@@ -97,7 +108,8 @@ class Case(unittest.TestCase):
         self.console = Console(self.said)
 
     def command(self, repo: Path, arguments: List[str], env: Optional[Mapping[str, str]] = None,
-                path: Optional[Path] = None, before: Sequence[str] = ()) -> "subprocess.CompletedProcess[str]":
+                path: Optional[Path] = None,
+                before: Sequence[str] = ()) -> "subprocess.CompletedProcess[str]":
         """Run the command of @repo, programs in @path found first, by way of @before; at most a minute."""
         full = dict(os.environ)
         full.pop("LOCKED_RMAP_TRACE", None)
@@ -105,8 +117,10 @@ class Case(unittest.TestCase):
         if path is not None:
             full["PATH"] = f"{path}:{full['PATH']}"
         full.update(env or {})
-        return subprocess.run([*before, sys.executable, str(repo / "tools/locked-rmap"), *arguments], env=full,
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        return subprocess.run([*before, sys.executable, str(repo / "tools/locked-rmap"),
+                               *arguments], env=full,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE,
                               text=True, timeout=60, check=False)
 
     def assert_one_line(self, answer: "subprocess.CompletedProcess[str]", *parts: str) -> None:

@@ -62,7 +62,8 @@ class SuitesTest(unittest.TestCase):
         unknown = []
         for path in sorted(REPO.glob("Documentation/coverage-*.txt")):
             entries = coverage.read_left_out(path)
-            told = {word for entry in entries for word in re.findall(r"[a-z]+(?:_[a-z]+){4,}(?![\w(])", entry.reason)}
+            told = {word for entry in entries
+                    for word in re.findall(r"[a-z]+(?:_[a-z]+){4,}(?![\w(])", entry.reason)}
             bare = {name.split(".")[1] for name in every_test()}
             unknown += [f"{path.name}: {name}" for name in sorted(told - bare)]
         self.assertEqual(unknown, [])

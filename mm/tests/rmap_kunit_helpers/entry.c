@@ -4,7 +4,6 @@
  */
 #include <linux/mm.h>
 #include <linux/pagewalk.h>
-#include <linux/pgtable.h>
 
 #include "../../internal.h"
 #include "../rmap_kunit_compat.h"

@@ -5,7 +5,7 @@
 #ifndef _MM_TESTS_RMAP_KUNIT_HELPERS_ENTRY_H
 #define _MM_TESTS_RMAP_KUNIT_HELPERS_ENTRY_H
 
-#include <linux/pgtable.h>
+#include <linux/mm.h>
 
 struct kunit;
 

@@ -2,7 +2,6 @@
 /*
  * Memory of the test's own process
  */
-#include <linux/huge_mm.h>
 #include <linux/mm.h>
 #include <linux/mman.h>
 #include <linux/sched/mm.h>

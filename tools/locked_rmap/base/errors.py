@@ -40,5 +40,6 @@ def one_line(text: str, limit: int = 400) -> str:
 def explain(err: OSError, base: Path) -> Stop:
     """The line for an OSError while working under @base."""
     if is_full(err):
-        return Stop(f"no space left on the disk of {err.filename or base}: free some, then run again")
+        return Stop(f"no space left on the disk of {err.filename or base}: free some, then run "
+                    "again")
     return Stop(f"{err.filename or base}: {err.strerror or err}")

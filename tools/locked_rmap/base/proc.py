@@ -188,7 +188,8 @@ def run(argv: Sequence[str], log: Path, cwd: Optional[Path] = None,
 
 
 def output(argv: Sequence[str], cwd: Optional[Path] = None,
-           env: Optional[Mapping[str, str]] = None, limit: float = 60) -> "subprocess.CompletedProcess[str]":
+           env: Optional[Mapping[str, str]] = None,
+           limit: float = 60) -> "subprocess.CompletedProcess[str]":
     """Run a short command and return its status, stdout and stderr as text.
 
     Raises Stop if the command is missing or runs for more than @limit seconds.

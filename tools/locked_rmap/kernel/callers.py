@@ -58,14 +58,17 @@ def read(repo: Path) -> List[Caller]:
         elif field and text.startswith(" "):
             found[-1][field].append(text.strip())
         else:
-            raise Stop(f"{path}:{number}: not one of {', '.join(_FIELDS)}, once in an entry; correct the file")
+            raise Stop(f"{path}:{number}: not one of {', '.join(_FIELDS)}, once in an entry; "
+                       "correct the file")
     entries = [entry for entry in found if entry]
     for entry in entries:
         if not {"Caller", "What", "Functions"} <= set(entry):
             raise Stop(f"{path}: the entry {entry.get('Caller', ['without a name'])[0]} has no "
                        "Caller, What or Functions; correct the file")
-    return [Caller(entry["Caller"][0], " ".join(entry["What"]), _words(entry, "Functions"), _words(entry, "Tests"),
-                   _by_key(path, entry, "Unlocked"), _by_key(path, entry, "Covered")) for entry in entries]
+    return [Caller(entry["Caller"][0], " ".join(entry["What"]), _words(entry, "Functions"),
+                   _words(entry, "Tests"),
+                   _by_key(path, entry, "Unlocked"), _by_key(path, entry, "Covered"))
+            for entry in entries]
 
 
 def _words(entry: Mapping[str, List[str]], field: str) -> List[str]:
@@ -78,7 +81,8 @@ def _by_key(path: Path, entry: Mapping[str, List[str]], field: str) -> Dict[str,
     for text in entry.get(field, []):
         key, colon, words = text.partition(": ")
         if not (colon and words.split()):
-            raise Stop(f"{path}: {field} of {entry['Caller'][0]}: '{text}' is not KEY: WORD ...; correct the file")
+            raise Stop(f"{path}: {field} of {entry['Caller'][0]}: '{text}' is not KEY: WORD ...; "
+                       "correct the file")
         found[key] = words.split()
     return found
 

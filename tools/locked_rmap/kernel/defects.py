@@ -48,7 +48,8 @@ def parse(name: str, text: str) -> Mutant:
         return Stop(f"mutant {name}, line {number}: {why}; correct the file")
 
     if not _NAME.fullmatch(name):
-        raise Stop(f"mutant {name}: the name must be lower-case words with '-' between them; rename the file")
+        raise Stop(f"mutant {name}: the name must be lower-case words with '-' between them; "
+                   "rename the file")
     lines = text.splitlines()
     field: Dict[str, str] = {}
     last = ""
@@ -64,7 +65,8 @@ def parse(name: str, text: str) -> Mutant:
         else:
             last = match.group(1)
             if last not in _FIELDS + _OPTIONAL:
-                raise bad(number, f"unknown field '{last}', there are {', '.join(_FIELDS + _OPTIONAL)}")
+                raise bad(number, f"unknown field '{last}', there are "
+                                  f"{', '.join(_FIELDS + _OPTIONAL)}")
             if last in field:
                 raise bad(number, f"field '{last}' stands twice")
             field[last] = (match.group(2) or "").strip()
@@ -73,13 +75,15 @@ def parse(name: str, text: str) -> Mutant:
             raise bad(number, f"the header has no '{wanted}'")
     diff = "\n".join(lines[number:]) + "\n"
     if not diff.startswith("--- a/"):
-        raise bad(number + 1, "after the header and an empty line the diff must begin, with '--- a/'")
+        raise bad(number + 1, "after the header and an empty line the diff must begin, with '--- "
+                              "a/'")
     caught_by = tuple(word.strip() for word in field["Caught-by"].split(","))
     for word in caught_by:
         if word != CRASH and not _TEST.fullmatch(word):
             raise bad(number, f"Caught-by: '{word}' is neither suite.test nor '{CRASH}'")
     if CRASH in caught_by and len(caught_by) > 1:
-        raise bad(number, f"Caught-by: '{CRASH}' must stand alone; name the test that the guest dies in")
+        raise bad(number, f"Caught-by: '{CRASH}' must stand alone; name the test that the guest "
+                          "dies in")
     arches = tuple(field["Arch"].split())
     for arch in arches:
         if arch not in ARCHES:
@@ -87,12 +91,14 @@ def parse(name: str, text: str) -> Mutant:
     for kind, words in (("Caught-by", caught_by), ("Arch", arches)):
         if len(set(words)) != len(words):
             raise bad(number, f"{kind}: an entry stands twice")
-    found = Mutant(name, field["Breaks"], field["Hurts"], caught_by, arches, field.get("Stage", ""), diff)
+    found = Mutant(name, field["Breaks"], field["Hurts"], caught_by, arches,
+                   field.get("Stage", ""), diff)
     if not found.paths:
         raise bad(number + 1, "the diff changes no file")
     for path in found.paths:
         if path.startswith(f"{overlay.TESTS}/"):
-            raise bad(number + 1, f"the diff changes {path}: a defect is in the code under test, not in the suites")
+            raise bad(number + 1, f"the diff changes {path}: a defect is in the code under test, "
+                                  "not in the suites")
     return found
 
 
@@ -122,7 +128,8 @@ def apply(mutant: Mutant, contents: Mapping[str, bytes], pristine: Path) -> over
             if data is None and (pristine / name).is_file():
                 data = (pristine / name).read_bytes()
             if data is None:
-                raise Stop(f"mutant {mutant.name} does not apply: the patched tree has no {name}; correct it")
+                raise Stop(f"mutant {mutant.name} does not apply: the patched tree has no {name}; "
+                           "correct it")
             (tree / name).parent.mkdir(parents=True, exist_ok=True)
             (tree / name).write_bytes(data)
         diff = Path(temp) / "diff"
@@ -131,10 +138,13 @@ def apply(mutant: Mutant, contents: Mapping[str, bytes], pristine: Path) -> over
                               "--reject-file=-", "--input", str(diff)], cwd=tree)
         said = answer.stdout + answer.stderr
         if answer.returncode != 0 or re.search(r"\bwith fuzz\b", said):
-            failed = re.search(r"^(?:Hunk #\d+ .*FAILED.*|patch: \*\*\*\* .*|.*[Rr]eversed.*)$", said, re.M)
+            failed = re.search(r"^(?:Hunk #\d+ .*FAILED.*|patch: \*\*\*\* .*|.*[Rr]eversed.*)$",
+                               said, re.M)
             why = one_line(failed.group(0) if failed else said, 120)
-            raise Stop(f"mutant {mutant.name} does not apply to the patched tree ({why}): bring it in line")
-        after = {name: (tree / name).read_bytes() for name in mutant.paths if (tree / name).is_file()}
+            raise Stop(f"mutant {mutant.name} does not apply to the patched tree ({why}): bring it "
+                       "in line")
+        after = {name: (tree / name).read_bytes() for name in mutant.paths
+                 if (tree / name).is_file()}
         if len(after) != len(mutant.paths):
             raise Stop(f"mutant {mutant.name} removes a file, which the tool cannot do; correct it")
         return after

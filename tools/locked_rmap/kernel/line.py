@@ -88,7 +88,8 @@ def defects_of(line: "Line", chosen: Sequence[series.Stage], contract: str, arch
     for stage in chosen:
         wanted = read_defects(line.patches / defects_name(contract, stage.name), arch)
         # On trial by itself, a stock that does not keep the contract has no excuse.
-        if wanted is not None and not (stage is chosen[-1] and line.series.stages[0].contract == NONE):
+        if wanted is not None and not (stage is chosen[-1]
+                                       and line.series.stages[0].contract == NONE):
             found[stage.name] = wanted
     return found
 
@@ -172,7 +173,8 @@ class Line:
             found = series.apply(self.series, list(patches), self.work.pristine)
         except Stop as err:
             if self.own_tree is not None:
-                raise Stop(f"{err} to {self.own_tree} ({self.version}): bring the tree in line with "
+                raise Stop(f"{err} to {self.own_tree} ({self.version}): bring the tree in line "
+                           "with "
                            f"the series, or run the suites on it as it is with --stage stock") from err
             raise Stop(f"{err} to Linux {self.version}: the series needs a refresh") from err
         gone = [name for name in self.series.touched(list(patches)) if name not in found]

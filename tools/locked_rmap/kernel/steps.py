@@ -36,7 +36,8 @@ class Step(NamedTuple):
 def parts(makefile: str) -> List[Part]:
     """The exports and the suites, in the order of the Makefile of mm/tests."""
     return [Part(name, option) for option, name in
-            re.findall(r"^obj-\$\((CONFIG_\w+)\) *\+= *(\w+_kunit|rmap_exports)\.o$", makefile, re.M)]
+            re.findall(r"^obj-\$\((CONFIG_\w+)\) *\+= *(\w+_kunit|rmap_exports)\.o$", makefile,
+                       re.M)]
 
 
 def _without(contents: overlay.Contents, later: List[Part]) -> overlay.Contents:
@@ -46,7 +47,8 @@ def _without(contents: overlay.Contents, later: List[Part]) -> overlay.Contents:
              and Path(name).parent not in [Path(overlay.TESTS, part.text) for part in later]}
     for part in later:
         symbol = part.option[len("CONFIG_"):]
-        for name, pattern in ((f"{overlay.TESTS}/Kconfig", rf"^config {symbol}\n(?:(?:[\t #].*)?\n)*"),
+        for name, pattern in ((f"{overlay.TESTS}/Kconfig",
+                               rf"^config {symbol}\n(?:(?:[\t #].*)?\n)*"),
                               (f"{overlay.TESTS}/Makefile",
                                rf"^obj-.*\b{part.name}\.o\n|(?:^.+\n)*^CFLAGS_{part.name}\.o.*\n(?:.+\n)*\n?"),
                               (overlay.KUNITCONFIG, rf"^{part.option}=.*\n")):
@@ -54,7 +56,8 @@ def _without(contents: overlay.Contents, later: List[Part]) -> overlay.Contents:
             less = re.sub(pattern, "", text, flags=re.M)
             # One that is only built when asked for is not in there.
             if less == text and name != overlay.KUNITCONFIG:
-                raise Stop(f"{name} says nothing of {part.option}: this clone of the repository is not whole")
+                raise Stop(f"{name} says nothing of {part.option}: this clone of the repository is "
+                           "not whole")
             found[name] = (less.rstrip("\n") + "\n").encode()
     return found
 
@@ -84,7 +87,8 @@ def built(makefile: str) -> Set[str]:
     """The files that a Makefile of mm/tests compiles."""
     joined = makefile.replace("\\\n", " ")
     found = {name for name in re.findall(r"^obj-\S+ \+= (\w+)\.o$", joined, re.M)}
-    for whole, place, parts_of in re.findall(r"^(\w+)-y := \$\(addprefix (\w+/), *(.*)\)$", joined, re.M):
+    for whole, place, parts_of in re.findall(r"^(\w+)-y := \$\(addprefix (\w+/), *(.*)\)$", joined,
+                                             re.M):
         found.discard(whole)
         found.update(place + name for name in re.findall(r"(\w+)\.o", parts_of))
     return {f"{overlay.TESTS}/{name}.c" for name in found}
@@ -92,4 +96,5 @@ def built(makefile: str) -> Set[str]:
 
 def objects(contents: overlay.Contents) -> List[str]:
     """The objects of the suites, as make calls them."""
-    return sorted(name[:-2] + ".o" for name in built(contents[f"{overlay.TESTS}/Makefile"].decode()))
+    return sorted(name[:-2] + ".o"
+                  for name in built(contents[f"{overlay.TESTS}/Makefile"].decode()))

@@ -16,7 +16,8 @@ from .desk import Check, Desk, Tally, tally
 def unit(desk: Desk) -> Tally:
     """The unit tests of the command."""
     log = desk.place("unit") / "unittest.log"
-    status = proc.run([sys.executable, "-m", "unittest", "discover", "-v", "-s", "tools/tests", "-t", "tools"],
+    status = proc.run([sys.executable, "-m", "unittest", "discover", "-v", "-s", "tools/tests",
+                       "-t", "tools"],
                       log, cwd=desk.repo, limit=1500, tick=desk.console.tick)
     text = log.read_text(encoding="utf-8", errors="replace")
     ran = re.search(r"^Ran (\d+) tests?", text, re.M)

@@ -47,9 +47,11 @@ def export(desk: Desk) -> Tally:
                         results[f"{name} {kind}: {what}"] = why
                 pairs = zip(mails["signed"], mails["unsigned"])
                 results[f"{name}: --signoff adds a line to each mail"] = some(
-                    [signed.name for signed, unsigned in pairs if _signed(unsigned) != _mail(signed)])
+                    [signed.name for signed, unsigned in pairs
+                     if _signed(unsigned) != _mail(signed)])
                 # The others take long, and say what the signed ones said.
-                mails["unsigned"] = [mail for mail in mails["unsigned"] if mail.stat().st_size < 32 << 10]
+                mails["unsigned"] = [mail for mail in mails["unsigned"]
+                                     if mail.stat().st_size < 32 << 10]
                 for what, why in _checkpatch(line, place / name, mails, desk.console).items():
                     results[f"{name} {what}"] = why
             except Stop as err:
@@ -61,8 +63,10 @@ def export(desk: Desk) -> Tally:
 def export_to(desk: Desk, line: str, place: Path, *options: str) -> None:
     """Export @line to `mbox` and `cover` in @place."""
     # In a process of its own: the command is what people have.
-    answer = proc.output([sys.executable, str(desk.repo / "tools/locked-rmap"), "export", "--kernel", line,
-                          "--mbox", str(place / "mbox"), "--cover", str(place / "cover"), "--no-table", *options],
+    answer = proc.output([sys.executable, str(desk.repo / "tools/locked-rmap"), "export",
+                          "--kernel", line,
+                          "--mbox", str(place / "mbox"), "--cover", str(place / "cover"),
+                          "--no-table", *options],
                          env=_SOMEBODY, limit=300)
     if answer.returncode != 0:
         raise Stop(f"export of {line}: {answer.stderr}")
@@ -109,7 +113,8 @@ def _signed(mail: Path) -> str:
     """The text of an unsigned @mail with the line that --signoff adds."""
     head, rest = _mail(mail).split("\n---\n", 1)
     trailers = re.fullmatch(r"[A-Z][a-z-]+: .*", head.splitlines()[-1])
-    return f"{head}\n" + ("" if trailers else "\n") + f"Signed-off-by: Some Body <somebody@example.org>\n---\n{rest}"
+    return f"{head}\n" + ("" if trailers
+                          else "\n") + f"Signed-off-by: Some Body <somebody@example.org>\n---\n{rest}"
 
 
 def _exported(desk: Desk, line: Line, place: Path) -> Dict[str, str]:
@@ -125,12 +130,14 @@ def _exported(desk: Desk, line: Line, place: Path) -> Dict[str, str]:
     found = {
         "files are those of a run": f"{some(differ)} differ" if differ else "",
         "nothing else is touched": some(more),
-        "one commit a patch and suite": "" if count == len(line.series.patches) + len(planned) else f"{count} commits",
+        "one commit a patch and suite": "" if count == len(line.series.patches) + len(planned)
+        else f"{count} commits",
     }
     for number, step in enumerate(planned):
         # kbuild would stop at an object without a source, kunit.py at an option without an entry.
         commit = f"HEAD~{len(planned) - 1 - number}"
-        files_there = set(_git(tree, "ls-tree", "-r", "--name-only", commit, overlay.TESTS + "/").splitlines())
+        files_there = set(_git(tree, "ls-tree", "-r", "--name-only", commit, overlay.TESTS
+                               + "/").splitlines())
         make, kconfig, options = (_git(tree, "show", f"{commit}:{overlay.TESTS}/{name}")
                                   for name in ("Makefile", "Kconfig", ".kunitconfig"))
         sources = steps.sources(files_there)
@@ -148,7 +155,8 @@ def _exported(desk: Desk, line: Line, place: Path) -> Dict[str, str]:
     return found
 
 
-def _checkpatch(line: Line, place: Path, mails: Dict[str, List[Path]], console: Console) -> Dict[str, str]:
+def _checkpatch(line: Line, place: Path, mails: Dict[str, List[Path]],
+                console: Console) -> Dict[str, str]:
     """What checkpatch --strict has to say of each mail: nothing but that nobody signed the unsigned ones."""
     place.mkdir()
     every = [(kind, mail) for kind, paths in mails.items() for mail in paths]
@@ -156,17 +164,21 @@ def _checkpatch(line: Line, place: Path, mails: Dict[str, List[Path]], console: 
     parts = [every[number::jobs()] for number in range(min(jobs(), len(every)))]
 
     def part(side: Console, number: int) -> None:
-        argv = ["perl", "scripts/checkpatch.pl", *options, *(str(mail) for _, mail in parts[number])]
+        argv = ["perl", "scripts/checkpatch.pl", *options,
+                *(str(mail) for _, mail in parts[number])]
         proc.run(argv, place / f"{number}.log", cwd=line.work.tree, limit=600, tick=side.tick)
 
     side_by_side([functools.partial(part, number=number) for number in range(len(parts))], console)
-    told = [text for number in range(len(parts)) for text in proc.tail(place / f"{number}.log", 1000)]
+    told = [text for number in range(len(parts))
+            for text in proc.tail(place / f"{number}.log", 1000)]
     found: Dict[str, str] = {}
     for kind, mail in every:
         own = [text for text in told if text.startswith(f"{mail}:")]
         if kind == "unsigned":
             unsigned = [text for text in own if "Missing Signed-off-by" in text]
-            own = [text for text in own if text not in unsigned] or ([] if unsigned else ["it does not miss a sign-off"])
+            own = [text for text in own if text not in unsigned] or ([] if unsigned
+                                                                     else ["it does not miss a "
+                                                                           "sign-off"])
         found[f"checkpatch {kind} {mail.name}"] = one_line(own[0], 200) if own else ""
     stray = [text for text in told if not any(text.startswith(f"{mail}:") for _, mail in every)]
     found["checkpatch runs"] = one_line(stray[0], 200) if stray else ""
@@ -187,7 +199,8 @@ def commits(desk: Desk, name: str, which: str) -> Tally:
         line.work.open_build(build, config.label, desk.console)
         # Before there are suites, with what they will ask for besides.
         files.write_atomic(place / "kunitconfig", b"".join(
-            text for text in (desk.repo / ".kunitconfig").read_bytes().splitlines(True) if b"_KUNIT_TEST=" not in text))
+            text for text in (desk.repo / ".kunitconfig").read_bytes().splitlines(True)
+            if b"_KUNIT_TEST=" not in text))
         commits = _git(tree, "rev-list", "--reverse", "base..HEAD").split()
         for count, commit in enumerate(commits, 1):
             _git(tree, "checkout", "-q", "--detach", commit)
@@ -195,13 +208,17 @@ def commits(desk: Desk, name: str, which: str) -> Tally:
             what = f"{line.version} um at commit {count} of {len(commits)}"
             logs = place / f"{count:02d}"
             logs.mkdir()
-            line.work.install({path: (tree / path).read_bytes() for path in touched if (tree / path).is_file()},
+            line.work.install({path: (tree / path).read_bytes() for path in touched
+                               if (tree / path).is_file()},
                               build, touched)
             try:
-                options = [option if (tree / overlay.KUNITCONFIG).is_file() or option != f"--kunitconfig={overlay.TESTS}"
-                           else f"--kunitconfig={place / 'kunitconfig'}" for option in config.options(build)]
+                options = [option if (tree / overlay.KUNITCONFIG).is_file()
+                           or option != f"--kunitconfig={overlay.TESTS}"
+                           else f"--kunitconfig={place / 'kunitconfig'}"
+                           for option in config.options(build)]
                 command = [*kunit_py(line.work.tree), "build", *options, f"--jobs={jobs()}"]
-                make(line.work, build, config.label, [command], command, what, logs / "build.log", desk.console)
+                make(line.work, build, config.label, [command], command, what, logs / "build.log",
+                     desk.console)
                 results[subject] = some(warnings_in(logs / "build.log", set(touched)))
             except Stop as err:
                 results[subject] = str(err)

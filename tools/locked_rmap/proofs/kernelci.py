@@ -27,11 +27,13 @@ def job(desk: Desk, name: str, which: str) -> Tally:
             work.populate(desk.console)
             work.install({path: (tree / path).read_bytes() for path in changed(tree)},
                          work.build_dir(wanted.arch, "kernelci"))
-            failed, tests = kernelci.run_steps(work.tree, wanted, place, build.BUILD_LIMIT, desk.console)
+            failed, tests = kernelci.run_steps(work.tree, wanted, place, build.BUILD_LIMIT,
+                                               desk.console)
         finally:
             # Built in the tree, as KernelCI does: nothing of it is of use to anybody else.
             files.remove_tree(work.base)
-    results = {test: "" if status == PASS else status for test, status in tests.items() if status != SKIP}
+    results = {test: "" if status == PASS else status for test, status in tests.items()
+               if status != SKIP}
     if failed or not results:
         results["the steps"] = failed or "no test ran"
     return tally(results, list(tests.values()).count(SKIP))
@@ -39,5 +41,8 @@ def job(desk: Desk, name: str, which: str) -> Tally:
 
 def checks(desk: Desk) -> List[Check]:
     """Those of this file: one for each job."""
+    if not (desk.repo / kernelci.PLACE).is_dir():
+        return []
     return [Check(f"kernelci-{each.arch}", f"KernelCI's job {name}", functools.partial(
-        job, name=f"kernelci-{each.arch}", which=name), 10) for name, each in kernelci.read_jobs(desk.repo).items()]
+        job, name=f"kernelci-{each.arch}", which=name), 10)
+            for name, each in kernelci.read_jobs(desk.repo).items()]

@@ -32,7 +32,8 @@ def style(desk: Desk) -> Tally:
         todo = []
         for which in lines.names(desk.repo):
             place_of = lines.patches_dir(desk.repo, which)
-            todo += [(f"{which}/{name}", [str(place_of / name)]) for name in series.Series(place_of).patches]
+            todo += [(f"{which}/{name}", [str(place_of / name)])
+                     for name in series.Series(place_of).patches]
         for path in sorted((desk.repo / overlay.TESTS).rglob("*")):
             if path.suffix in (".c", ".h") or path.name in ("Kconfig", "Makefile"):
                 todo.append((str(path.relative_to(desk.repo)), ["-f", str(path)]))
@@ -144,7 +145,8 @@ def warnings(desk: Desk, name: str, line: str, arch: str) -> Tally:
         for count in range(len(at.series.patches) + 1):
             log = base / f"{count:02d}-{arch}.log"
             if count == len(at.series.patches):
-                touched = touched + [path for path in overlay.suites(desk.repo) if path.endswith((".c", ".h"))]
+                touched = touched + [path for path in overlay.suites(desk.repo)
+                                     if path.endswith((".c", ".h"))]
                 objects = objects + ours
             desk.console.begin(f"compiling {len(objects)} files for {arch} with W=1 C=1, "
                                f"patch {count} of {len(at.series.patches)}")
@@ -176,12 +178,14 @@ def _compile(line: Line, config: Config, count: int, objects: List[str], log: Pa
         with contextlib.suppress(FileNotFoundError):
             (where / name).unlink()
     # -k: a file that this configuration leaves out has no rule, the others count all the same.
-    status = proc.run(["make", f"O={where}", f"ARCH={config.arch}", f"CROSS_COMPILE={config.cross_compile}",
+    status = proc.run(["make", f"O={where}", f"ARCH={config.arch}",
+                       f"CROSS_COMPILE={config.cross_compile}",
                        "W=1", "C=1", "-k", f"-j{jobs()}", *objects], log,
                       cwd=line.work.tree, limit=1800, tick=line.console.tick)
     text = log.read_text(encoding="utf-8", errors="replace")
     made = [name for name in objects if (where / name).exists()]
-    left_out = {name for name in objects if f"'{name}'" in text and "No rule to make target" in text}
+    left_out = {name for name in objects if f"'{name}'" in text
+                and "No rule to make target" in text}
     gone = [name for name in objects if name not in made and name not in left_out]
     if gone or not made:
         error = re.search(r"^.*\berror: .*$", text, re.M)
@@ -192,14 +196,17 @@ def _compile(line: Line, config: Config, count: int, objects: List[str], log: Pa
 
 def checks(desk: Desk) -> List[Check]:
     """Those of this file."""
-    found = [Check("style", "checkpatch --strict on every patch and every file of C", style, 1, on_request=False),
+    found = [Check("style", "checkpatch --strict on every patch and every file of C", style, 1,
+                   on_request=False),
              Check("apply", "each series applies to every point release that apt offers", apply, 2,
                    on_request=False)]
     for line in lines.names(desk.repo):
-        found.append(Check(f"each-{line}", f"each patch of {line} builds and keeps a contract", functools.partial(
+        found.append(Check(f"each-{line}", f"each patch of {line} builds and keeps a contract",
+                           functools.partial(
             each, name=f"each-{line}", line=line), 5))
         for arch in ("x86_64", "arm64"):
             name = f"warnings-{line}-{arch}"
-            found.append(Check(name, f"no patch of {line} adds a warning with W=1 C=1 on {arch}", functools.partial(
+            found.append(Check(name, f"no patch of {line} adds a warning with W=1 C=1 on {arch}",
+                               functools.partial(
                 warnings, name=name, line=line, arch=arch), 11))
     return found

@@ -29,7 +29,8 @@ def _summary(desk: Desk, name: str) -> Dict[str, Any]:
     return found
 
 
-def run(desk: Desk, name: str, line: str, arch: str, stage: Stage, options: Sequence[str] = ()) -> Tally:
+def run(desk: Desk, name: str, line: str, arch: str, stage: Stage,
+        options: Sequence[str] = ()) -> Tally:
     """The suites at one stage, under the contract that it keeps; x86_64 checks its own locking."""
     debug = ["--debug"] if arch == "x86_64" else []
     desk.command(name, "run", "--kernel", line, "--arch", arch, "--stage", stage.name, "--contract",
@@ -53,9 +54,11 @@ def mutants(desk: Desk, name: str, line: str, stage: Stage) -> Tally:
     """Every defect seeded in a stage is caught by the suites."""
     # Results of a run that was cut off count, those of a whole one are history.
     state = files.read_json(results_dir(desk.repo) / f"mutants-{line}" / "state.json") or {}
-    desk.command(name, "mutants", "--kernel", line, "--stage", stage.name, *(["--fresh"] if state.get("whole") else []))
+    desk.command(name, "mutants", "--kernel", line, "--stage", stage.name,
+                 *(["--fresh"] if state.get("whole") else []))
     value = _summary(desk, f"mutants-{line}")
-    results = {f"{arch}, unchanged": some(why) for arch, why in value["unchanged_not_green"].items()}
+    results = {f"{arch}, unchanged": some(why)
+               for arch, why in value["unchanged_not_green"].items()}
     silent = []
     for each in value["mutants"]:
         called = f"{each['name']} ({each['arch']})"
@@ -105,7 +108,8 @@ CONFIGURATIONS: Dict[str, Variant] = {
                         "rmap_callers.damon_*"),
     "no DEBUG_VM": Variant("um", ["# CONFIG_DEBUG_VM is not set"], "rmap.*_asserts_folio_lock"),
     "all tests": Variant("um", ["CONFIG_KUNIT_ALL_TESTS=y"]),
-    "no THP": Variant("x86_64", ["# CONFIG_TRANSPARENT_HUGEPAGE is not set"], "*.*thp*", debug=True),
+    "no THP": Variant("x86_64", ["# CONFIG_TRANSPARENT_HUGEPAGE is not set"], "*.*thp*",
+                      debug=True),
     "no SMP": Variant("x86_64", ["# CONFIG_SMP is not set"]),
     "PREEMPT_RT": Variant("x86_64", ["CONFIG_EXPERT=y", "CONFIG_PREEMPT_RT=y"], debug=True),
     "64 KiB pages": Variant("arm64", ["CONFIG_ARM64_64K_PAGES=y"]),
@@ -121,7 +125,8 @@ def configurations(desk: Desk, name: str, line: str, stage: Stage) -> Tally:
     skipped = 0
     for what, other in CONFIGURATIONS.items():
         try:
-            wrong, unfit, count = _variant(desk, place / what.replace(" ", "-"), line, stage, what, other)
+            wrong, unfit, count = _variant(desk, place / what.replace(" ", "-"), line, stage, what,
+                                           other)
             lacking += unfit
             skipped += count
             results[what] = f"{len(wrong)} things are wrong, first: {wrong[0]}" if wrong else ""
@@ -141,18 +146,21 @@ def _variant(desk: Desk, where: Path, name: str, stage: Stage, what: str,
         kernel = build.build_stage(line, config, stage, where)
         outcome = suites.run_stage(line, config, kernel, stage, stage.contract, where, desk.console)
     ours = [path.name[:-len("_kunit.c")] for path in (desk.repo / overlay.TESTS).glob("*_kunit.c")]
-    bad = {test: "; ".join(outcome.notes.get(test) or [outcome.tests[test]]) for test in outcome.of(FAIL, CRASH)}
+    bad = {test: "; ".join(outcome.notes.get(test) or [outcome.tests[test]])
+           for test in outcome.of(FAIL, CRASH)}
     # The kernel's own tests need not hold in a configuration that nobody tries them in.
     theirs = [test for test in bad if test.split(".")[0] not in ours]
     told = [f"{test}: {why}" for test, why in bad.items() if test not in theirs]
     told += [f"unexpected splat: {splat.title}" for splat in outcome.unexpected]
     told += [outcome.died] if outcome.died else []
-    told += [f"{test} is skipped without a reason" for test in outcome.of(SKIP) if not outcome.skips.get(test)]
+    told += [f"{test} is skipped without a reason" for test in outcome.of(SKIP)
+             if not outcome.skips.get(test)]
     told += [f"{test} is not skipped" for test in outcome.of(PASS, FAIL, CRASH)
              if other.without and fnmatch.fnmatch(test, other.without)]
     told += warnings_in(where / "build.log", {path for path in overlay.suites(desk.repo)
                                               if path.endswith((".c", ".h"))})
-    return told, [f"{what}: not ours, and fails: {test}: {one_line(bad[test], 120)}" for test in theirs], \
+    return told, [f"{what}: not ours, and fails: {test}: {one_line(bad[test], 120)}"
+                  for test in theirs], \
         len(outcome.of(SKIP))
 
 
@@ -162,7 +170,7 @@ def checks(desk: Desk) -> List[Check]:
     names = lines.names(desk.repo)
     for line in names:
         series = lines.read_series(desk.repo, line)
-        first = {series.first(stage.contract) for stage in series.stages}
+        first = [series.first(stage.contract) for stage in series.stages]
         locked = series.first(LOCKED)
         for arch in ARCHES:
             for stage in series.stages:
@@ -172,23 +180,30 @@ def checks(desk: Desk) -> List[Check]:
                 usual = stage in first and (arch == "um" or (
                     arch == "x86_64" and stage is locked and line == names[0]))
                 name = f"suites-{line}-{arch}-{stage.name}"
-                found.append(Check(name, f"the suites on {line}, {arch}, at {stage.name}", functools.partial(
+                found.append(Check(name, f"the suites on {line}, {arch}, at {stage.name}",
+                                   functools.partial(
                     run, name=name, line=line, arch=arch, stage=stage), MINUTES[arch], not usual))
         place = desk.repo / "tools" / "mutants" / f"linux-{line}"
-        seeded = {each.stage or (locked.name if locked else "") for each in defects.read_all(place)} \
+        seeded = {each.stage or (locked.name if locked else "")
+                  for each in defects.read_all(place)} \
             if place.is_dir() else set()
         for stage in series.stages:
             if stage.name in seeded:
                 name = f"mutants-{line}-{stage.name}"
                 usual = stage is locked and line == names[0]
-                found.append(Check(name, f"the defects seeded in {line} at {stage.name}", functools.partial(
-                    mutants, name=name, line=line, stage=stage), 30 if stage is locked else 8, not usual))
+                found.append(Check(name, f"the defects seeded in {line} at {stage.name}",
+                                   functools.partial(
+                    mutants, name=name, line=line, stage=stage), 30 if stage is locked else 8,
+                                   not usual))
         if locked is None:
             continue
         found += [
-            Check(f"modules-{line}", f"the suites of {line} as modules, on x86_64", functools.partial(
-                run, name=f"modules-{line}", line=line, arch="x86_64", stage=locked, options=["--modules"]), 10),
-            Check(f"selftests-{line}", f"the kernel's own tests of userfaultfd on {line}", functools.partial(
+            Check(f"modules-{line}", f"the suites of {line} as modules, on x86_64",
+                  functools.partial(
+                run, name=f"modules-{line}", line=line, arch="x86_64", stage=locked,
+                options=["--modules"]), 10),
+            Check(f"selftests-{line}", f"the kernel's own tests of userfaultfd on {line}",
+                  functools.partial(
                 selftests, name=f"selftests-{line}", line=line), 12),
             Check(f"bench-{line}", f"the bounds on what a move costs on {line}", functools.partial(
                 bench, name=f"bench-{line}", line=line), 40),

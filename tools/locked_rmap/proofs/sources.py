@@ -50,13 +50,16 @@ def sources(desk: Desk) -> Tally:
                 last = stage is line.series.stages[-1]
                 if last:
                     contents[DRIVER[0]] = DRIVER[1]
-                line.work.install(contents, line.work.build_dir("um", stage.name), line.series.touched())
+                line.work.install(contents, line.work.build_dir("um", stage.name),
+                                  line.series.touched())
                 results.update(_stage(desk, line, stage, last))
                 if spatch is not None:
                     log = place / f"{name}-{stage.name}.spatch.log"
-                    results[f"{name} {stage.name}: coccinelle"] = _semantic(desk, line, stage, last, log)
+                    results[f"{name} {stage.name}: coccinelle"] = _semantic(desk, line, stage,
+                                                                            last, log)
             # The driver goes.
-            line.work.install(line.contents([]), line.work.build_dir("um", STOCK), line.series.touched())
+            line.work.install(line.contents([]), line.work.build_dir("um", STOCK),
+                              line.series.touched())
     if spatch is None:
         told.append("skipped: coccinelle is not installed, so its semantic patch was not run")
     return tally(results, int(spatch is None), told)
@@ -101,7 +104,8 @@ def _semantic(desk: Desk, line: Line, stage: Stage, driver: bool, log: Path) -> 
                        str(desk.repo / "tools/coccinelle/rmap_walk_folio_lock.cocci"), *names,
                        *([DRIVER[0]] if driver else [])],
                       log, cwd=line.work.tree, limit=300, tick=desk.console.tick)
-    found = re.findall(r"^(\S+?):\d+:\S* WARNING: ", log.read_text(encoding="utf-8", errors="replace"), re.M)
+    found = re.findall(r"^(\S+?):\d+:\S* WARNING: ",
+                       log.read_text(encoding="utf-8", errors="replace"), re.M)
     wanted = [DRIVER[0]] if driver else []
     if stage.contract != LOCKED:
         wanted += [name for name, count in SEMANTIC.items() for _ in range(count)]
@@ -112,5 +116,6 @@ def _semantic(desk: Desk, line: Line, stage: Stage, driver: bool, log: Path) -> 
 
 def checks(_desk: Desk) -> List[Check]:
     """Those of this file."""
-    return [Check("check", "the known answers of `check` for the source of each line and stage", sources, 5,
+    return [Check("check", "the known answers of `check` for the source of each line and stage",
+                  sources, 5,
                   on_request=False)]

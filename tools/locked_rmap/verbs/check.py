@@ -25,12 +25,15 @@ from ..static.contract import Static, kernel_tree, read_source
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The verb's options."""
     tree(parser, required=True)
-    parser.add_argument("--static", action="store_true", help="look at its source only, build and run nothing")
+    parser.add_argument("--static", action="store_true",
+                        help="look at its source only, build and run nothing")
     parser.add_argument("--arch", dest="arches", action="append", default=[], metavar="ARCH",
-                        help=f"where the suites run, may be repeated: {', '.join(ARCHES)} (default um)")
+                        help=f"where the suites run, may be repeated: {', '.join(ARCHES)} (default "
+                             "um)")
     parser.add_argument("--json", type=target, metavar="FILE",
                         help="write all that was found as JSON; - for standard output")
-    parser.add_argument("--html", type=path, metavar="FILE", help="write a page that can be sent around")
+    parser.add_argument("--html", type=path, metavar="FILE",
+                        help="write a page that can be sent around")
     timeout(parser)
 
 
@@ -61,14 +64,16 @@ def main(args: argparse.Namespace, tool: Tool) -> int:
                     build = build_stage(line, config, stock, results.place(arch))
                     runs[arch] = {}
                     for contract in CONTRACTS:
-                        outcome = run_stage(line, config, build, stock, contract, results.place(arch, contract),
+                        outcome = run_stage(line, config, build, stock, contract,
+                                            results.place(arch, contract),
                                             console, timeout=args.timeout)
                         runs[arch][contract] = outcome
                         results.put(arch, outcome, contract)
         verdict = judge(static, runs, known_defects(repo, static), table)
         matrix = rows(repo, version, static, runs, table)
         value = summary(where, version, static, runs, matrix, verdict, table)
-        results.verdict = Verdict(HOLDS if verdict.contract != NEITHER else BROKEN, verdict.sentence)
+        results.verdict = Verdict(HOLDS if verdict.contract != NEITHER else BROKEN,
+                                  verdict.sentence)
         results.more = value
     checked.show(console, static, matrix, verdict, f"Linux {version}, {where}", args.static)
     if not args.static:
@@ -98,16 +103,21 @@ def summary(tree: Path, version: str, static: Static, runs: Runs, matrix: Sequen
         "seconds": round(static.seconds, 1),
         "calls": [{
             "file": call.file, "line": call.line, "function": call.function, "callee": call.callee,
-            "status": call.status, "test_code": call.test, "caller": belongs_to(table, call.function).name,
+            "status": call.status, "test_code": call.test,
+            "caller": belongs_to(table, call.function).name,
             "ways": [{"calls": [dict(hop._asdict()) for hop in way.hops], "status": way.status,
                       "evidence": [place(each) for each in way.evidence]} for way in call.ways],
         } for call in static.calls],
-        "movers": [{"place": place(mover.place), "function": mover.function, "lock": place(mover.lock)}
+        "movers": [{"place": place(mover.place), "function": mover.function,
+                    "lock": place(mover.lock)}
                    for mover in static.movers],
         "looks_again": [place(each) for each in static.looks_again],
-        "matrix": [{"caller": row.caller.name, "what": row.caller.what, "source": row.status or None,
-                    "tests": {arch: {contract: {"passed": cell[0], "failed": cell[1], "skipped": cell[2]}
-                                     for contract, cell in cells.items()} for arch, cells in row.tests.items()},
+        "matrix": [{"caller": row.caller.name, "what": row.caller.what, "source": row.status
+                    or None,
+                    "tests": {arch: {contract: {"passed": cell[0], "failed": cell[1],
+                                                "skipped": cell[2]}
+                                     for contract, cell in cells.items()}
+                              for arch, cells in row.tests.items()},
                     "seeded_defects": row.defects} for row in matrix],
         "runs": {arch: {contract: outcome.value() for contract, outcome in by_contract.items()}
                  for arch, by_contract in runs.items()},

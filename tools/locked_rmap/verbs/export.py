@@ -64,12 +64,14 @@ def make(repo: Path, git: Git, base: str, what: str, patches: series.Series, who
     git.save([*HOOKED, *JOINED], origin)
     for name in HOOKED:
         if not (origin / name).is_file():
-            raise Stop(f"{what} has no {name}, so mm/tests cannot be hooked in: is this a kernel from 6.1 on?")
+            raise Stop(f"{what} has no {name}, so mm/tests cannot be hooked in: is this a kernel "
+                       "from 6.1 on?")
     planned = suite_steps(repo)
     there = git.run("ls-files", overlay.TESTS, new=True).split()
     for name in there:
         if name in planned[-1].contents and name not in (*JOINED, overlay.KUNITCONFIG):
-            raise Stop(f"{what} has the suites already, as {name} shows: give --base a commit without them")
+            raise Stop(f"{what} has the suites already, as {name} shows: give --base a commit "
+                       "without them")
     for step in planned:
         console.tick(step.message.subject)
         _place(git, step, origin)
@@ -100,11 +102,13 @@ def results(repo: Path, line: str, patches: series.Series) -> List[Dict[str, Any
 
 def table(value: Dict[str, Any], line: str) -> str:
     """What one run came to: a row a suite, then the tests that fail."""
-    stages: Dict[str, Dict[str, Any]] = {name: stage[SUITES] for name, stage in value["stages"].items()}
+    stages: Dict[str, Dict[str, Any]] = {name: stage[SUITES]
+                                         for name, stage in value["stages"].items()}
     names = [name for stage in stages.values() for name in stage["tests"]]
     rows = list(dict.fromkeys(name.split(".")[0] for name in names))
     width = max(len("unexpected warnings"), *(len(name) for name in rows))
-    command = f"make run KERNEL={line}" + ("" if value["arch"] == "um" else f" ARCH={value['arch']}") + \
+    command = f"make run KERNEL={line}" + ("" if value["arch"] == "um"
+                                           else f" ARCH={value['arch']}") + \
         (" DEBUG=1" if value["debug"] else "")
     lines = [f"Linux {value['kernel']}, {value['arch']}, by \"{command}\":", "",
              f"  {'':<{width}}" + "".join(f"  {stage:>16}" for stage in stages),
@@ -112,11 +116,13 @@ def table(value: Dict[str, Any], line: str) -> str:
     for row in [*rows, "all"]:
         cells = ""
         for stage in stages.values():
-            got = [status for name, status in stage["tests"].items() if row in ("all", name.split(".")[0])]
+            got = [status for name, status in stage["tests"].items()
+                   if row in ("all", name.split(".")[0])]
             cells += f"  {got.count(PASS):>4}  {len(got) - got.count(PASS) - got.count(SKIP):>4}" \
                      f"  {got.count(SKIP):>4}"
         lines.append(f"  {row:<{width}}{cells}")
-    lines.append(f"  {'unexpected warnings':<{width}}" + "".join(f"  {stage['splats']:>16}" for stage in stages.values()))
+    lines.append(f"  {'unexpected warnings':<{width}}"
+                 + "".join(f"  {stage['splats']:>16}" for stage in stages.values()))
     lines += ["", textwrap.fill(value["verdict"], WIDTH)]
     for key, stage in stages.items():
         failing = [name for name, status in stage["tests"].items() if status in (FAIL, CRASH)]
@@ -125,7 +131,8 @@ def table(value: Dict[str, Any], line: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def cover(repo: Path, line: str, version: str, patches: series.Series, measured: List[Dict[str, Any]]) -> Message:
+def cover(repo: Path, line: str, version: str, patches: series.Series,
+          measured: List[Dict[str, Any]]) -> Message:
     """The cover letter: what and why, what was measured, what it applies to."""
     path = (patches.directory if patches.patches and patches.directory else repo / TEXTS) / "cover"
     message = commits.read_message(path)
@@ -154,11 +161,13 @@ def _tree_line(git: Git, base: str, temp: Path) -> str:
 
 def _check(args: argparse.Namespace) -> None:
     if (args.branch is None) == (args.mbox is None):
-        raise Stop("give --branch NAME with --tree DIR, or --mbox FILE; see locked-rmap export --help")
+        raise Stop("give --branch NAME with --tree DIR, or --mbox FILE; see locked-rmap export "
+                   "--help")
     if args.branch is not None and args.tree is None:
         raise Stop("--branch needs --tree DIR: the git tree that gets it")
     if args.mbox is not None and (args.tree is not None or args.base is not None):
-        raise Stop("--mbox is made from the line's own source: leave --tree and --base out, or use --branch")
+        raise Stop("--mbox is made from the line's own source: leave --tree and --base out, or use "
+                   "--branch")
     if args.branch is not None and args.cover is not None:
         raise Stop("with --branch the cover letter is the branch's description: leave --cover out")
     for option, path in (("--mbox", args.mbox), ("--cover", args.cover)):
@@ -170,14 +179,20 @@ def _check(args: argparse.Namespace) -> None:
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The verb's options."""
     kernel(parser)
-    parser.add_argument("--branch", metavar="NAME", help="make this new branch, in the git tree that --tree names")
+    parser.add_argument("--branch", metavar="NAME",
+                        help="make this new branch, in the git tree that --tree names")
     parser.add_argument("--tree", type=path, metavar="DIR",
-                        help="a git tree of yours; its files, its index and its other branches stay as they are")
-    parser.add_argument("--base", metavar="REV", help="where the branch begins (default: HEAD of the tree)")
-    parser.add_argument("--mbox", type=path, metavar="FILE", help="write a mailbox that git am takes")
+                        help="a git tree of yours; its files, its index and its other branches "
+                             "stay as they are")
+    parser.add_argument("--base", metavar="REV",
+                        help="where the branch begins (default: HEAD of the tree)")
+    parser.add_argument("--mbox", type=path, metavar="FILE",
+                        help="write a mailbox that git am takes")
     parser.add_argument("--cover", type=path, metavar="FILE",
-                        help="with --mbox: write the cover letter too, addressed as get_maintainer.pl says")
-    parser.add_argument("--signoff", action="store_true", help="add your Signed-off-by, as git knows you")
+                        help="with --mbox: write the cover letter too, addressed as "
+                             "get_maintainer.pl says")
+    parser.add_argument("--signoff", action="store_true",
+                        help="add your Signed-off-by, as git knows you")
     parser.add_argument("--no-table", dest="table", action="store_false",
                         help="leave what was measured out of the cover letter")
 
@@ -213,9 +228,12 @@ def _branch(repo: Path, args: argparse.Namespace, temp: Path, console: Console) 
     git.publish(args.branch, head, base, letter.text)
     console.end(f"{count} commits")
     short = git.run("rev-parse", "--short", base)
-    options = [shlex.quote(option) for option in (f"--subject-prefix=PATCH {line}", *people.options())]
-    console.line(f"branch {args.branch}: {count} commits on top of {short}; nothing else in {tree} was changed")
-    console.line("to mail them, first: git format-patch -o DIR --cover-letter --cover-from-description=subject "
+    options = [shlex.quote(option)
+               for option in (f"--subject-prefix=PATCH {line}", *people.options())]
+    console.line(f"branch {args.branch}: {count} commits on top of {short}; nothing else in {tree} "
+                 "was changed")
+    console.line("to mail them, first: git format-patch -o DIR --cover-letter "
+                 "--cover-from-description=subject "
                  f"{' '.join(options)} {short}..{args.branch}")
     return 0
 
@@ -227,7 +245,8 @@ def _people(git: Git, base: str, head: str, who: Identity, temp: Path) -> mainta
     git.save(maintainers.FILES, where)
     # Only what was published can be formatted by name, so by commits.
     patches = where / "patches"
-    answer = git.ask("format-patch", "-q", "-o", str(patches), f"{base}..{head}", new=True, env=who.environment())
+    answer = git.ask("format-patch", "-q", "-o", str(patches), f"{base}..{head}", new=True,
+                     env=who.environment())
     if answer.returncode != 0:
         raise Stop("git format-patch failed: " + answer.stderr.decode(errors="replace"))
     return maintainers.ask(where, sorted(patches.iterdir()))

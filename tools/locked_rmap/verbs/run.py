@@ -32,16 +32,20 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     tree(parser)
     parser.add_argument("--debug", action="store_true",
                         help="with DEBUG_VM, PROVE_LOCKING and DEBUG_ATOMIC_SLEEP")
-    parser.add_argument("--clang", action="store_true", help="build with clang and LLVM's tools, not with gcc")
-    parser.add_argument("--kconfig_add", action="append", default=[], metavar="CONFIG_X=Y", type=kconfig,
+    parser.add_argument("--clang", action="store_true",
+                        help="build with clang and LLVM's tools, not with gcc")
+    parser.add_argument("--kconfig_add", action="append", default=[], metavar="CONFIG_X=Y",
+                        type=kconfig,
                         help="one more option for the kernel's configuration, may be repeated")
     timeout(parser)
     parser.add_argument("--repeat", type=count("runs"), default=1, metavar="N",
                         help="run each guest N times, to the end, and count the runs with a failure")
     parser.add_argument("--coverage", action="store_true",
-                        help="on UML: which lines of the code under test the suites run, on the last stage")
+                        help="on UML: which lines of the code under test the suites run, on the "
+                             "last stage")
     parser.add_argument("--modules", action="store_true",
-                        help="on x86_64: insert the suites as modules, and read their results in debugfs")
+                        help="on x86_64: insert the suites as modules, and read their results in "
+                             "debugfs")
     parser.add_argument("--all", action="store_true", help="print the row of every test")
     parser.add_argument("--html", type=path, metavar="FILE", help="write a page with all results")
     parser.add_argument("glob", nargs="?", default="", metavar="SUITE_GLOB",
@@ -54,7 +58,8 @@ def main(args: argparse.Namespace, tool: Tool) -> int:
     if args.kernel is not None:
         source.check_line(args.kernel)
     files.check_target("--html", args.html)
-    config = config_for(tool.repo, args.arch or (MODULES_ARCH if args.modules else "um"), args.debug,
+    config = config_for(tool.repo, args.arch or (MODULES_ARCH if args.modules else "um"),
+                        args.debug,
                         args.kconfig_add, args.coverage, args.clang, args.modules)
     packages.need(console, [*config.packages(), *(packages.TREE if args.tree else ())])
     line = Line(tool.repo, source.open_cache(), console, args.kernel, args.tree)
@@ -66,8 +71,10 @@ def main(args: argparse.Namespace, tool: Tool) -> int:
     ran = fingerprint(tool.repo, line.series)
     told: List[str] = []
     enough = True
-    results = Results(tool.repo, f"run-{'tree' if args.tree else line.name}-{config.label}", kernel=line.version,
-                      line=line.name, arch=config.arch, contract=args.contract, debug=args.debug, input=ran)
+    results = Results(tool.repo, f"run-{'tree' if args.tree else line.name}-{config.label}",
+                      kernel=line.version,
+                      line=line.name, arch=config.arch, contract=args.contract, debug=args.debug,
+                      input=ran)
     with results:
         results.more["must_fail"] = {name: sorted(tests) for name, tests in defects.items()}
         with line.held():
@@ -77,7 +84,8 @@ def main(args: argparse.Namespace, tool: Tool) -> int:
                 if args.coverage:
                     coverage.forget(build)
 
-                def once(logs: Path, out: Console, stage: Stage = stage, build: Path = build) -> Outcome:
+                def once(logs: Path, out: Console, stage: Stage = stage,
+                         build: Path = build) -> Outcome:
                     return suites.run_stage(line, config, build, stage, args.contract, logs, out,
                                             args.glob, args.timeout)
 
@@ -86,15 +94,19 @@ def main(args: argparse.Namespace, tool: Tool) -> int:
                     text.suites(console, stage.name, results.of()[stage.name])
                     continue
                 known = must_fail(stage.name, chosen[-1].name, args.contract, defects)
-                tally = suites.runs(args.repeat, called(line, config, stage), known, place, once, console)
+                tally = suites.runs(args.repeat, called(line, config, stage), known, place, once,
+                                    console)
                 results.put(stage.name, tally.kept)
-                results.more.setdefault("runs", {})[stage.name] = {"runs": tally.runs, "bad_runs": tally.bad}
-                told.append(console.paint(tally.sentence(stage.name), "31;1" if tally.bad else "32"))
+                results.more.setdefault("runs", {})[stage.name] = {"runs": tally.runs,
+                                                                   "bad_runs": tally.bad}
+                told.append(console.paint(tally.sentence(stage.name), "31;1" if tally.bad
+                                          else "32"))
                 enough = enough and not tally.bad
             if args.coverage:
                 measured, wrong = coverage.measure(line, build, place, console)
                 enough, sentence = coverage.judge(measured, wrong)
-                told += [*coverage.table(measured), console.paint(sentence, "32" if enough else "31;1")]
+                told += [*coverage.table(measured),
+                         console.paint(sentence, "32" if enough else "31;1")]
         outcomes = results.of()
         results.verdict = judge(outcomes, args.contract, defects, bool(args.glob))
         if whole:
@@ -108,7 +120,8 @@ def main(args: argparse.Namespace, tool: Tool) -> int:
     if args.html is not None:
         from ..report import page  # pylint: disable=import-outside-toplevel
         page.write(tool, args.html, "run", results.value())
-    console.line(f"logs: {relative(results.final)} (summary.json; for each stage kernel.log, kunit.log, build.log)")
+    console.line(f"logs: {relative(results.final)} (summary.json; for each stage kernel.log, "
+                 "kunit.log, build.log)")
     return results.verdict.status if enough else max(results.verdict.status, BROKEN)
 
 
@@ -120,5 +133,6 @@ def _stages(line: Line, args: argparse.Namespace) -> List[Stage]:
     if args.coverage:
         coverage.check(line)
         if len(chosen) > 1 or args.repeat > 1:
-            raise Stop("--coverage is for one run of one stage: leave --repeat out and give one --stage")
+            raise Stop("--coverage is for one run of one stage: leave --repeat out and give one "
+                       "--stage")
     return chosen

@@ -61,7 +61,8 @@ def main(args: argparse.Namespace, tool: Tool) -> int:
     chosen = [check for check in known.values()
               if (check.name in args.checks if args.checks else args.all or not check.on_request)]
     minutes = sum(check.minutes for check in chosen)
-    console.line(f"{len(chosen)} of {len(known)} checks: on two CPUs about {minutes // 60} h {minutes % 60:02d} min, "
+    console.line(f"{len(chosen)} of {len(known)} checks: on two CPUs about {minutes // 60} h "
+                 f"{minutes % 60:02d} min, "
                  "less where kernels are built already")
     passed = failed = 0
     for check in chosen:
@@ -75,7 +76,8 @@ def main(args: argparse.Namespace, tool: Tool) -> int:
         failed += result.failed
         skipped = f", {result.skipped} skipped" if result.skipped else ""
         word = console.paint("FAILED", "31;1") if result.failed else console.paint("ok", "32")
-        console.line(f"{check.name:<{width}} {word}: {result.passed} passed, {result.failed} failed{skipped}, "
+        console.line(f"{check.name:<{width}} {word}: {result.passed} passed, {result.failed} "
+                     f"failed{skipped}, "
                      f"{clock(time.monotonic() - started)}")
         for text in result.told[:TOLD]:
             console.line(f"    {one_line(text, 300)}")
