@@ -13,7 +13,7 @@ from ..base.console import Console
 from ..base.errors import Stop, one_line
 from ..kernel import callers
 from ..kernel.line import Line as KernelLine
-from ..static.cparse import Source
+from ..static.functions import Source
 
 #: Percent of the lines that must run.
 ENOUGH = 95.0

@@ -9,8 +9,11 @@ from typing import List, NamedTuple, Optional, Sequence, Tuple
 from ..base.console import Console
 from ..base.errors import Stop
 from ..kernel import source
-from .callers import Place, Call, Way, World
-from .cparse import Function, Source, Token
+from .callers import Call, Place, Way
+from .functions import Function, Source
+from .lexer import Token
+from .questions import Questions
+from .world import World
 
 
 class Mover(NamedTuple):
@@ -42,7 +45,7 @@ def read_source(tree: Path, console: Console) -> Static:
     console.begin(f"reading {tree}")
     world = World(tree, console)
     world.look()
-    calls = world.sites()
+    calls = Questions(world).calls()
     if not calls:
         raise Stop(f"{tree} has no call of rmap_walk(): give the top of a kernel tree, 6.1 or newer")
     found = Static(calls, movers(world), looks_again(world), time.monotonic() - start)
