@@ -208,6 +208,31 @@ class RunTest(CommandCase):
         self.assertIn("hung and was ended after 1 s", answer.stdout)
 
 
+class DataTest(CommandCase):
+    """What can be added without an edit of code."""
+
+    def test_a_line_is_a_directory(self) -> None:
+        where = self.repo / "mm/patches/linux-7.9"
+        write(where / "series", "# stage: stock contract=none\n0001-x.patch\n"
+                                "# stage: mended contract=locked\n")
+        write(where / "0001-x.patch", PATCH)
+        write(where / "shows-defect", "s.two\n")
+        write(self.tree / "Makefile", "VERSION = 7\nPATCHLEVEL = 9\nSUBLEVEL = 1\n")
+        answer = self.run_tree()
+        self.assertEqual(answer.returncode, 0, answer.stdout + answer.stderr)
+        self.assertEqual(list(self.stages()), ["stock", "mended"])
+        write(where / "shows-defect", "s.one\n")
+        self.assertEqual(self.run_tree().returncode, 1)
+
+    def test_a_verb_is_a_file(self) -> None:
+        write(self.repo / "tools/locked_rmap/verbs/greet.py",
+              '"""Greets somebody."""\n\n\ndef arguments(parser):\n    parser.add_argument("name")\n\n\n'
+              'def main(args, tool):\n    tool.console.line(f"hello {args.name}")\n    return 1\n')
+        answer = self.command(self.repo, ["greet", "mm"])
+        self.assertEqual((answer.returncode, answer.stdout), (1, "hello mm\n"))
+        self.assertIn("greets somebody", self.command(self.repo, ["--help"]).stdout)
+
+
 class RepeatTest(CommandCase):
     """run --repeat."""
 
@@ -216,7 +241,7 @@ class RepeatTest(CommandCase):
         self.assertEqual(answer.returncode, 0, answer.stdout + answer.stderr)
         for line in ("stock: 3 runs, 0 with a failure", "locked: 3 runs, 0 with a failure"):
             self.assertIn(line, answer.stdout.splitlines())
-        self.assertEqual(answer.stdout.count("building"), 4, "each stage is built once")
+        self.assertEqual(answer.stdout.count("building"), 2, "each stage is built once")
         self.assertNotIn("locked/again", " ".join(self.result_files()))
 
     def test_one_bad_run_is_counted_and_kept(self) -> None:
