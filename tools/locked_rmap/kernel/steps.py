@@ -14,19 +14,20 @@ TEXTS = "mm/patches/suites"
 
 
 class Part(NamedTuple):
-    """A suite, or the exports for modules: @name.c, built if @option is set, and the directory @text if there is one."""
+    """A suite, or the exports for modules: @name.c and the directory @text, built if @option is."""
 
     name: str
     option: str
 
     @property
     def text(self) -> str:
-        """The file that has its commit message; the directory with its subjects is called the same."""
-        return self.name[:-len("_kunit")] if self.name.endswith("_kunit") else self.name.rpartition("_")[2]
+        """What the file with its commit message and the directory with its subjects are called."""
+        return (self.name[:-len("_kunit")] if self.name.endswith("_kunit")
+                else self.name.rpartition("_")[2])
 
 
 class Step(NamedTuple):
-    """A commit of the suites: what the files of @contents hold after it, and @new ones among them."""
+    """A commit of the suites: what files hold after it, and which of them are new."""
 
     message: Message
     contents: overlay.Contents
@@ -41,7 +42,7 @@ def parts(makefile: str) -> List[Part]:
 
 
 def _without(contents: overlay.Contents, later: List[Part]) -> overlay.Contents:
-    """@contents without the @later parts: their files, options, objects, and paragraphs of the Makefile."""
+    """@contents without what belongs to the @later parts."""
     found = {name: data for name, data in contents.items()
              if name not in [f"{overlay.TESTS}/{part.name}.c" for part in later]
              and Path(name).parent not in [Path(overlay.TESTS, part.text) for part in later]}
@@ -50,7 +51,8 @@ def _without(contents: overlay.Contents, later: List[Part]) -> overlay.Contents:
         for name, pattern in ((f"{overlay.TESTS}/Kconfig",
                                rf"^config {symbol}\n(?:(?:[\t #].*)?\n)*"),
                               (f"{overlay.TESTS}/Makefile",
-                               rf"^obj-.*\b{part.name}\.o\n|(?:^.+\n)*^CFLAGS_{part.name}\.o.*\n(?:.+\n)*\n?"),
+                               rf"^obj-.*\b{part.name}\.o\n|"
+                               rf"(?:^.+\n)*^CFLAGS_{part.name}\.o.*\n(?:.+\n)*\n?"),
                               (overlay.KUNITCONFIG, rf"^{part.option}=.*\n")):
             text = found[name].decode()
             less = re.sub(pattern, "", text, flags=re.M)
@@ -78,9 +80,10 @@ def steps(repo: Path) -> List[Step]:
 
 
 def sources(names: Iterable[str]) -> Set[str]:
-    """Those files of @names that are compiled by themselves: a suite includes those of its directory."""
-    return {name for name in names if name.endswith(".c")
-            and not (Path(name).parent.parent / f"{Path(name).parent.name}_kunit.c").as_posix() in set(names)}
+    """Those of @names that are compiled: a suite includes the files of its directory."""
+    known = set(names)
+    return {name for name in known if name.endswith(".c")
+            and f"{Path(name).parent.as_posix()}_kunit.c" not in known}
 
 
 def built(makefile: str) -> Set[str]:

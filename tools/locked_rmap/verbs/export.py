@@ -49,7 +49,7 @@ def _place(git: Git, step: Step, origin: Path) -> None:
 
 def make(repo: Path, git: Git, base: str, what: str, patches: series.Series, who: Identity,
          signoff: bool, console: Console) -> Tuple[str, int]:
-    """Commit the series and the suites on top of @base, which @what calls; the last commit, and how many."""
+    """Commit the series and the suites on top of @base; the last commit, and how many."""
     head, count = base, 0
     git.load(base)
     for name in patches.patches:

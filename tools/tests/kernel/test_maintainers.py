@@ -30,16 +30,17 @@ class MaintainersTest(unittest.TestCase):
                      "mm/tests/userfaultfd_move_kunit.c",
                      "mm/tests/rmap_callers_kunit.c"):
             text = maintainers.add(text, name)
-        self.assertIn("F:\tmm/tests/rmap_callers_kunit.c\nF:\tmm/tests/rmap_kunit.c\nF:\tmm/tests/rmap_kunit_*\n"
+        self.assertIn("F:\tmm/tests/rmap_callers_kunit.c\nF:\tmm/tests/rmap_kunit.c\n"
+                      "F:\tmm/tests/rmap_kunit_*\n"
                       "F:\tmm/tests/userfaultfd_move_kunit.c\n\nMEMORY MAPPING\n", text)
         self.assertEqual(maintainers.add(text, "mm/tests/rmap_kunit.c"), text)
 
     def test_sections_of_the_code_under_test_come_first(self) -> None:
         text = MAINTAINERS
         for title in (maintainers.RMAP, maintainers.USERFAULTFD):
-            text = text.replace("MEMORY MAPPING\n", f"{title}\nM:\tX "
-                                                    "<x@x>\nS:\tMaintained\nF:\tmm/a.c\nF:\ttools/\nK:\tk\n\n"
-                                "MEMORY MAPPING\n")
+            section = (f"{title}\nM:\tX <x@x>\nS:\tMaintained\n"
+                       "F:\tmm/a.c\nF:\ttools/\nK:\tk\n\n")
+            text = text.replace("MEMORY MAPPING\n", f"{section}MEMORY MAPPING\n")
         for name in ("mm/tests/rmap_kunit.c", "mm/tests/userfaultfd_move_kunit.c"):
             text = maintainers.add(text, name)
             self.assertIn(f"F:\tmm/a.c\nF:\t{name}\nF:\ttools/\nK:\tk\n", text)
