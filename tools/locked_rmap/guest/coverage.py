@@ -188,7 +188,7 @@ def collect(tree: Path, subjects: Mapping[str, Sequence[str]], build: Path, log:
             if matching and not function.macro:
                 seen.update(matching)
                 bodies.setdefault(function.name, {}).update(
-                    {number: code.text(number) for number in range(function.line, function.last + 2)})
+                    {number: code.text(number) for number in range(function.line, function.last + 1)})
         found += [Function(path, name, body, [Line(number, text, ran[number])
                                               for number, text in sorted(body.items()) if number in ran], set())
                   for name, body in bodies.items()]

@@ -3,6 +3,8 @@
 
 from typing import Iterable, List, NamedTuple, Tuple
 
+from .functions import Source
+
 HELD, NOT_HELD, FILE, UNKNOWN = "locked", "unlocked", "never anonymous", "cannot tell"
 
 #: What walks, or starts to: by name, the argument that is the folio.
@@ -28,6 +30,11 @@ class Place(NamedTuple):
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}: " if self.line else ""
         return f"{where}{self.says}" + (f": {self.text.rstrip(' ;{')}" if self.text else "")
+
+
+def mark(source: Source, line: int, says: str) -> Place:
+    """A line of @source, which @says something."""
+    return Place(source.path, line, source.text(line), says)
 
 
 class Hop(NamedTuple):

@@ -3,7 +3,7 @@
 
 from typing import List, Optional, Sequence, Set, Tuple
 
-from .lexer import Token, closing, split
+from .lexer import Cursor, Token, closing, split
 
 #: An expression: (kind, …).  Kinds: id, num, call, un, bin, assign, cond, mem, idx, raw.
 Expr = Tuple[object, ...]
@@ -22,26 +22,8 @@ class _Unparsed(Exception):
     """This is no expression that the parser knows."""
 
 
-class _Expressions:
+class _Expressions(Cursor):
     """Parses expressions out of @tokens."""
-
-    def __init__(self, tokens: Sequence[Token]) -> None:
-        self.tokens = tokens
-        self.at = 0
-
-    def peek(self, ahead: int = 0) -> str:
-        """The text of a token to come, empty at the end."""
-        index = self.at + ahead
-        return self.tokens[index].text if index < len(self.tokens) else ""
-
-    def kind(self, ahead: int = 0) -> str:
-        """The kind of a token to come."""
-        index = self.at + ahead
-        return self.tokens[index].kind if index < len(self.tokens) else ""
-
-    def line(self) -> int:
-        """Where we are."""
-        return self.tokens[min(self.at, len(self.tokens) - 1)].line
 
     def expect(self, text: str) -> None:
         """Step over @text."""
@@ -102,14 +84,14 @@ class _Expressions:
         if sign in ("sizeof", "typeof", "__typeof__", "__alignof__", "_Alignof"):
             self.at += 1
             if self.peek() == "(":
-                self.at = closing(self.tokens, self.at) + 1
-                return ("num", "8")
-            self.unary()
+                self.group()
+            else:
+                self.unary()
             return ("num", "8")
         if sign == "(" and self._cast():
-            self.at = closing(self.tokens, self.at) + 1
+            self.group()
             if self.peek() == "{":
-                return self.braces()
+                return raw(self.group())
             return self.unary()
         return self.postfix(self.primary())
 
@@ -130,27 +112,14 @@ class _Expressions:
         return (after.kind in ("id", "num", "str") and after.text not in KEYWORDS) or (
             inside[0].text.endswith("_t") and after.text in ("(", "-", "~"))
 
-    def braces(self) -> Expr:
-        """{ … }, of which only the calls matter."""
-        end = closing(self.tokens, self.at)
-        inside = self.tokens[self.at:end + 1]
-        self.at = end + 1
-        return raw(inside)
-
     def primary(self) -> Expr:
         """A name, a number, something in brackets."""
         text, kind = self.peek(), self.kind()
         if text == "(":
-            end = closing(self.tokens, self.at)
-            if self.peek(1) == "{":
-                inside = self.tokens[self.at + 1:end]
-                self.at = end + 1
-                return raw(inside)
-            inner = _Expressions(self.tokens[self.at + 1:end])
-            self.at = end + 1
-            return inner.full()
+            inside = self.group()
+            return raw(inside) if inside[:1] and inside[0].text == "{" else _Expressions(inside).full()
         if text == "{":
-            return self.braces()
+            return raw(self.group())
         if kind == "id" and text not in KEYWORDS:
             if text in ("struct", "union", "enum"):
                 raise _Unparsed(text)
@@ -161,8 +130,6 @@ class _Expressions:
                 self.at += 1
             if kind == "num":
                 self.at += 1
-            while self.kind() == "str":
-                self.at += 1
             return ("num", text)
         raise _Unparsed(text)
 
@@ -172,17 +139,10 @@ class _Expressions:
             sign = self.peek()
             if sign == "(":
                 line = self.tokens[self.at - 1].line
-                end = closing(self.tokens, self.at)
-                inside = self.tokens[self.at + 1:end]
                 number = self.tokens[self.at].number
-                self.at = end + 1
-                args = tuple(parse(part) for part in split(inside)) if inside else ()
-                expr = ("call", expr, args, line, number)
+                expr = ("call", expr, _arguments(self.group()), line, number)
             elif sign == "[":
-                end = closing(self.tokens, self.at)
-                inside = self.tokens[self.at + 1:end]
-                self.at = end + 1
-                expr = ("idx", expr, parse(inside))
+                expr = ("idx", expr, parse(self.group()))
             elif sign in ("->", "."):
                 name = self.peek(1)
                 if self.kind(1) != "id":
@@ -206,6 +166,10 @@ def parse(tokens: Sequence[Token]) -> Expr:
         return raw(tokens)
 
 
+def _arguments(tokens: Sequence[Token]) -> Tuple[Expr, ...]:
+    return tuple(parse(part) for part in split(tokens)) if tokens else ()
+
+
 def raw(tokens: Sequence[Token]) -> Expr:
     """Whatever @tokens are: the calls in them, in their order."""
     calls: List[Expr] = []
@@ -214,8 +178,7 @@ def raw(tokens: Sequence[Token]) -> Expr:
         token = tokens[at]
         if token.kind == "id" and token.text not in KEYWORDS and tokens[at + 1].text == "(":
             end = closing(tokens, at + 1)
-            inside = tokens[at + 2:end]
-            args = tuple(parse(part) for part in split(inside)) if inside else ()
+            args = _arguments(tokens[at + 2:end])
             calls.append(("call", ("id", token.text), args, token.line, tokens[at + 1].number))
             at = end + 1
         else:
@@ -230,7 +193,7 @@ def names_in(expr: Optional[Expr], found: Set[str]) -> None:
     if expr and expr[0] == "id":
         found.add(str(expr[1]))
         return
-    if expr and expr[0] == "assign" and expr[1] == "=" and isinstance(expr[2], tuple) and expr[2][0] == "id":
+    if assigns(expr) is not None:
         names_in(expr[3], found)  # type: ignore[arg-type]
         return
     for part in expr[1:]:
@@ -244,16 +207,24 @@ def names_in(expr: Optional[Expr], found: Set[str]) -> None:
 
 def assigns(expr: Optional[Expr]) -> Optional[str]:
     """The variable that @expr gives a value, if any."""
-    if expr and expr[0] == "assign" and expr[1] == "=" and isinstance(expr[2], tuple) and expr[2][0] == "id":
+    if expr and expr[:2] == ("assign", "=") and isinstance(expr[2], tuple) and expr[2][0] == "id":
         return str(expr[2][1])
     return None
+
+
+def callee(expr: object) -> str:
+    """The function that @expr is a call of; empty if it is something else."""
+    if (isinstance(expr, tuple) and len(expr) == 5 and expr[0] == "call"
+            and isinstance(expr[1], tuple) and expr[1][:1] == ("id",)):
+        return str(expr[1][1])
+    return ""
 
 
 def called(expr: object, found: Set[str]) -> None:
     """Add the names of the functions that @expr calls."""
     if isinstance(expr, tuple):
-        if len(expr) == 5 and expr[0] == "call" and isinstance(expr[1], tuple) and expr[1][:1] == ("id",):
-            found.add(expr[1][1])
+        if callee(expr):
+            found.add(callee(expr))
         for part in expr:
             called(part, found)
 

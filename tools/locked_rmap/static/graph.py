@@ -2,12 +2,11 @@
 """Function bodies as graphs of what runs after what."""
 
 import functools
-import re
 from typing import Dict, List, Optional, Sequence, Tuple
 
 from .expressions import KEYWORDS, TYPES, Expr, parse
 from .functions import Function, declared
-from .lexer import Token, closing, split
+from .lexer import Cursor, Token, closing, split
 
 Loose = List[Tuple[int, int]]
 
@@ -37,13 +36,12 @@ def graph(function: Function) -> List[Node]:
     return builder.nodes
 
 
-class _Builder:
+class _Builder(Cursor):
     """Makes the graph of a function out of its tokens."""
 
     def __init__(self, function: Function) -> None:
+        super().__init__(function.tokens)
         self.function = function
-        self.tokens = function.tokens
-        self.at = 0
         self.nodes: List[Node] = [Node("nop", None, function.line), Node("exit", None, function.last)]
         self.labels: Dict[str, int] = {}
         self.gotos: List[Tuple[int, str]] = []
@@ -72,19 +70,9 @@ class _Builder:
                 succs.append(-1)
             succs[slot] = target
 
-    def peek(self, ahead: int = 0) -> str:
-        """The text of a token to come, empty at the end."""
-        index = self.at + ahead
-        return self.tokens[index].text if index < len(self.tokens) else ""
-
     def group(self) -> Sequence[Token]:
-        """What is in the brackets that open here; steps over them."""
-        if self.peek() != "(":
-            return ()
-        end = closing(self.tokens, self.at)
-        inside = self.tokens[self.at + 1:end]
-        self.at = end + 1
-        return inside
+        """What is in the parentheses that open here, if any do; steps over them."""
+        return super().group() if self.peek() == "(" else ()
 
     def until(self, sign: str) -> List[Token]:
         """The tokens up to @sign, which is stepped over."""
@@ -156,8 +144,7 @@ class _Builder:
             return into
         if _is_declaration(tokens):
             return self.declaration(tokens, into)
-        head = tokens[0].text
-        if re.fullmatch(r"LIST_HEAD", head) and len(tokens) > 2:
+        if tokens[0].text == "LIST_HEAD" and len(tokens) > 2:
             self.function.lists.append(tokens[2].text)
         return [(self.node("expr", parse(tokens), tokens[0].line, into), 0)]
 
@@ -231,8 +218,7 @@ class _Builder:
 
     def _do(self, into: Loose, line: int) -> Loose:
         head = self.node("nop", None, line, into)
-        self.nodes.append(Node("nop", None, line))
-        tail = len(self.nodes) - 1
+        tail = self.node("nop", None, line, [])
         self.breaks.append([])
         self.continues.append(tail)
         self.join(self.statement([(head, 0)]), tail)
@@ -251,8 +237,7 @@ class _Builder:
         into = self.simple(list(parts[0]), into)
         head = self.node("nop", None, line, into)
         condition = self.node("branch", parse(parts[1]) if parts[1] else ("num", "1"), line, [(head, 0)])
-        self.nodes.append(Node("expr", parse(parts[2]), line))
-        step = len(self.nodes) - 1
+        step = self.node("expr", parse(parts[2]), line, [])
         self.join([(step, 0)], head)
         return self._body(step, condition)
 

@@ -116,17 +116,17 @@ def _join(group: List[_Branch]) -> Tuple[List[str], int]:
         if not branch.possible:
             branch.lines = [""] * len(branch.lines)
     texts = [" ".join(branch.lines).split() for branch in group]
-    if any(_balance(branch) for branch in keep) or any(
+    uneven = any(_balance(branch) for branch in keep)
+    if uneven or any(
             words and (words[0] in ("else", "}") or words[-1] in ("else", "(", "&&", "||", ","))
             for words in texts):
         # No whole statements: the first side that there is, unless all are parts of a list.
-        uneven = any(_balance(branch) for branch in keep)
-        first = next((branch for branch in group if branch.possible and "".join(branch.lines).strip()), None)
-        for branch in group:
-            if uneven and branch is not first:
-                branch.lines = [""] * len(branch.lines)
-        if first is not None:
-            depth += _balance(first) if uneven else 0
+        if uneven:
+            first = next(branch for branch in keep if "".join(branch.lines).strip())
+            depth += _balance(first)
+            for branch in group:
+                if branch is not first:
+                    branch.lines = [""] * len(branch.lines)
     elif depth > 0 and all(not words or words[-1][-1] in ";}:" for words in texts):
         for number, branch in enumerate(group):
             if not branch.possible:
@@ -174,3 +174,28 @@ def split(tokens: Sequence[Token], sign: str = ",") -> List[List[Token]]:
         else:
             parts[-1].append(token)
     return parts
+
+
+class Cursor:
+    """A place in @tokens."""
+
+    def __init__(self, tokens: Sequence[Token]) -> None:
+        self.tokens = tokens
+        self.at = 0
+
+    def peek(self, ahead: int = 0) -> str:
+        """The text of a token to come, empty at the end."""
+        index = self.at + ahead
+        return self.tokens[index].text if index < len(self.tokens) else ""
+
+    def kind(self, ahead: int = 0) -> str:
+        """The kind of a token to come."""
+        index = self.at + ahead
+        return self.tokens[index].kind if index < len(self.tokens) else ""
+
+    def group(self) -> Sequence[Token]:
+        """What is in the brackets that open here; steps over them."""
+        end = closing(self.tokens, self.at)
+        inside = self.tokens[self.at + 1:end]
+        self.at = end + 1
+        return inside

@@ -10,11 +10,11 @@ than folio_referenced() without.
 import re
 from typing import Dict, FrozenSet, List, NamedTuple, Optional, Set, Tuple
 
-from .callers import FILE, FILE_ROOTS, HELD, NOT_HELD, ROOTS, UNKNOWN, Call, Hop, Place, Way, worst
+from .callers import FILE, FILE_ROOTS, HELD, NOT_HELD, ROOTS, UNKNOWN, Call, Hop, Place, Way, mark, worst
 from .effects import Flows
 from .flow import Flow
 from .functions import Function, Source
-from .states import Hit, Key, State, about_parameters, fits
+from .states import NULL, Key, State, Value, about_parameters, fits
 from .world import World
 
 #: Functions that hand out a page or folio without locking it, and take nothing that was locked.
@@ -28,6 +28,9 @@ LOOKUPS = frozenset((
 PAGE_CACHE = frozenset(("filemap_get_folio", "find_get_page", "__filemap_get_folio", "pagecache_get_page",
                         "find_get_entry", "filemap_get_entry", "read_cache_page", "read_cache_folio",
                         "read_mapping_page", "read_mapping_folio", "shmem_read_mapping_page"))
+#: What locks and is named like one, but does not lock a folio.
+NO_FOLIO_LOCK = frozenset(("rcu_read_lock", "rcu_read_unlock", "spin_lock", "spin_unlock", "block",
+                           "pmd_lock"))
 #: How far up callers are looked at for one that breaks an assertion.
 ENOUGH_CALLERS = 2
 #: Ways of one site that are kept.
@@ -75,7 +78,8 @@ class Questions:
             place = None if "anon_vma" in name else self.world.mentions(name, self.world.home(name))
             if place is not None:
                 way = Way((Hop(place.file, place.line, "", name),), UNKNOWN, (place,))
-                found.append(Call(place.file, place.line, "", name, UNKNOWN, (way,), self.world.is_test(place.file)))
+                found.append(Call(place.file, place.line, "", name, UNKNOWN, (way,),
+                                  self.world.is_test(place.file)))
         return sorted(found, key=lambda site: (site.test, site.file, site.line))
 
     def _answer(self, question: Question) -> List[Way]:
@@ -112,22 +116,25 @@ class Questions:
         found: Dict[int, List[Way]] = {}
         passed_on: Dict[Tuple[int, int, str, Optional[Place], Optional[Place]], Set[FrozenSet[Tuple[Key, bool]]]] = {}
         for hit in flow.hits:
-            state = _given(question, hit)
-            if state is None:
+            state = hit.state.copy()
+            if not fits(question.given, hit.args, state):
                 continue
             hop = Hop(source.path, hit.line, function.name, question.name)
             ways = found.setdefault(hit.line, [])
-            value = hit.args[question.argument] if question.argument < len(hit.args) else ("s", "g:missing")
+            value: Value = ("s", "g:missing")
+            if question.argument < len(hit.args):
+                value = hit.args[question.argument]
             if question.member and value[0] == "s":
-                value = state.env.get(("m", str(value[1]), question.member), ("s", f"{value[1]}->{question.member}"))
-            if value == ("i", 0):
+                member = f"{value[1]}->{question.member}"
+                value = state.env.get(("m", str(value[1]), question.member), ("s", member))
+            if value == NULL:
                 if question.name in FILE_ROOTS:
-                    place = Place(source.path, hit.line, source.text(hit.line), "a walk of a file, without a folio")
+                    place = mark(source, hit.line, "a walk of a file, without a folio")
                     ways.append(Way((hop,), FILE, (place,)))
                 continue
             what = str(value[1])
             if question.name in FILE_ROOTS:
-                place = Place(source.path, hit.line, source.text(hit.line), "a walk of a file's mapping")
+                place = mark(source, hit.line, "a walk of a file's mapping")
                 ways.append(Way((hop,), FILE, (place,)))
                 continue
             settled = self._settled(flow, source, what, state)
@@ -143,16 +150,16 @@ class Questions:
                 continue
             ways.append(self._origin(question, flow, source, what, hop, weak, state))
         if flow.cut:
-            lines = {hit.line for hit in flow.hits} or {function.line}
-            for line in lines:
-                place = Place(source.path, function.line, function.name + "()", "is too long to be followed to its end")
-                found.setdefault(line, []).append(Way((Hop(source.path, line, function.name, question.name),),
-                                                      UNKNOWN, (place,)))
-        if not flow.hits and not flow.cut:
+            place = Place(source.path, function.line, function.name + "()",
+                          "is too long to be followed to its end")
+            for line in {hit.line for hit in flow.hits} or {function.line}:
+                hop = Hop(source.path, line, function.name, question.name)
+                found.setdefault(line, []).append(Way((hop,), UNKNOWN, (place,)))
+        elif not flow.hits:
             for line in _lines(function, question.name):
-                place = Place(source.path, line, source.text(line), "no way leads to this call")
-                found.setdefault(line, []).append(Way((Hop(source.path, line, function.name, question.name),),
-                                                      UNKNOWN, (place,)))
+                hop = Hop(source.path, line, function.name, question.name)
+                way = Way((hop,), UNKNOWN, (mark(source, line, "no way leads to this call"),))
+                found.setdefault(line, []).append(way)
         self._pass_on(question, source, function, passed_on, found)
         return {line: _tidy(ways) for line, ways in found.items() if ways}
 
@@ -170,7 +177,7 @@ class Questions:
                 asserted = 1
             if asserted > ENOUGH_CALLERS:
                 # Who asserts it was asked; that this one is handed a locked folio is not in doubt.
-                place = weak or Place(source.path, function.line, source.text(function.line), "asserted below")
+                place = weak or mark(source, function.line, "asserted below")
                 found.setdefault(line, []).append(Way((hop,), HELD, (place,)))
                 continue
             for given in sets:
@@ -194,10 +201,10 @@ class Questions:
             return HELD, Place(source.path, line, text, "locked")
         if state.facts.get(("anon", what)) is False:
             line = flow.tests.get(("anon", what), 0)
-            return FILE, Place(source.path, line, source.text(line), "not anonymous")
+            return FILE, mark(source, line, "not anonymous")
         if state.facts.get(("file", what)):
             line = flow.tests.get(("file", what), 0)
-            return FILE, Place(source.path, line, source.text(line), "never anonymous, its mapping is a DAX one")
+            return FILE, mark(source, line, "never anonymous, its mapping is a DAX one")
         if status in ("U", "R"):
             return NOT_HELD, Place(source.path, line, text, "unlocked before")
         if status == "F":
@@ -210,7 +217,7 @@ class Questions:
     def _weak(flow: Flow, source: Source, what: str, state: State) -> Optional[Place]:
         status, line = state.locks.get(what, ("", 0))
         if status == "A":
-            return Place(source.path, line, source.text(line), "asserted")
+            return mark(source, line, "asserted")
         line = flow.released.get(what, 0)
         if not line:
             text = flow.origins.get(what, ("", 0, ""))[2]
@@ -218,7 +225,7 @@ class Questions:
                 if text and "(" in text + other and flow.origins.get(other, ("", 0, ""))[2] == text:
                     line = at
         if line:
-            return Place(source.path, line, source.text(line), "was locked before, it is unlocked here")
+            return mark(source, line, "was locked before, it is unlocked here")
         return None
 
     @staticmethod
@@ -235,15 +242,15 @@ class Questions:
                     says = "skipped for a KSM folio"
                 elif state.facts.get(("anon", what)):
                     says = "skipped for an anonymous folio"
-                return Place(source.path, taken.line, source.text(taken.line), says)
+                return mark(source, taken.line, says)
         return None
 
     def _origin(self, question: Question, flow: Flow, source: Source, what: str, hop: Hop,
                 weak: Optional[Place], state: State) -> Way:
         """A folio that comes from somewhere else than the caller."""
         name, line, text = flow.origins.get(what, ("", 0, ""))
-        place = Place(source.path, line, source.text(line), "comes from here, not locked since") if line else \
-            Place(source.path, hop.line, source.text(hop.line), "nothing says where its folio comes from")
+        place = (mark(source, line, "comes from here, not locked since") if line else
+                 mark(source, hop.line, "nothing says where its folio comes from"))
         if weak is not None:
             return Way((hop,), HELD, (weak,))
         if name in PAGE_CACHE and "swap" not in text:
@@ -252,7 +259,8 @@ class Questions:
             copied = _copies_lock(source)
             if copied is not None:
                 return Way((hop,), HELD, (copied,))
-        known = name in LOOKUPS or self._local_list(flow, text) or self._plain(name, source)
+        lists = any(re.search(rf"&{each}\b", text) for each in flow.function.lists)
+        known = name in LOOKUPS or lists or self._plain(name, source)
         if question.hint is not None:
             return Way((hop,), NOT_HELD, (place, question.hint))
         skipped = self._hint(flow, source, what, state)
@@ -260,25 +268,14 @@ class Questions:
             return Way((hop,), NOT_HELD, (place, skipped))
         return Way((hop,), NOT_HELD if known else UNKNOWN, (place,))
 
-    @staticmethod
-    def _local_list(flow: Flow, text: str) -> bool:
-        return any(re.search(rf"&{name}\b", text) for name in flow.function.lists)
-
     def _plain(self, name: str, source: Source) -> bool:
         """Tell whether @name is a function that we see lock nothing."""
         found = self.world.definition(name, source)
         if found is None:
             return False
-        where, function = found
-        names = {word for word in function.words if re.search(r"lock|grab|FGP", word)}
-        return not names - {"rcu_read_lock", "rcu_read_unlock", "spin_lock", "spin_unlock", "block", "pmd_lock"} \
-            and bool(function.words & LOOKUPS) and where is not None
-
-
-def _given(question: Question, hit: Hit) -> Optional[State]:
-    """The state of @hit if what the question has as given can be, with that known."""
-    state = hit.state.copy()
-    return state if fits(question.given, hit.args, state) else None
+        words = found[1].words
+        return bool(words & LOOKUPS) and all(word in NO_FOLIO_LOCK or not re.search("lock|grab|FGP", word)
+                                             for word in words)
 
 
 def _copies_lock(source: Source) -> Optional[Place]:
@@ -287,8 +284,7 @@ def _copies_lock(source: Source) -> Optional[Place]:
         if "split" in function.name and "PG_locked" in function.words:
             for token in function.tokens:
                 if token.text == "PG_locked":
-                    return Place(source.path, token.line, source.text(token.line),
-                                 f"{function.name}() locks the pieces of a folio if the whole was locked")
+                    return mark(source, token.line, f"{function.name}() locks the pieces of a folio if the whole was locked")
     return None
 
 

@@ -3,7 +3,7 @@
 
 from typing import Dict, FrozenSet, List, Sequence, Set, Tuple
 
-from .expressions import assigns, called, names_in
+from .expressions import assigns, called, callee, names_in
 from .functions import Function
 from .graph import Node
 from .locks import DAX_ONLY, IS_LOCKED, SAME, TESTS, TOUCH, UNLOCK
@@ -16,7 +16,7 @@ def _sources(expr: object, found: Set[str]) -> None:
     if expr[0] == "id":
         found.add(str(expr[1]))
     elif expr[0] == "call":
-        if isinstance(expr[1], tuple) and expr[1][:1] == ("id",) and expr[1][1] in SAME | TOUCH | set(TESTS):
+        if callee(expr) in SAME | TOUCH | set(TESTS):
             for arg in expr[2]:
                 _sources(arg, found)
     else:
@@ -101,11 +101,9 @@ def relevant(function: Function, graph: Sequence[Node], targets: FrozenSet[str])
     def walk(expr: object) -> None:
         if not isinstance(expr, tuple) or not expr:
             return
-        if len(expr) == 5 and expr[0] == "call" and isinstance(expr[1], tuple) and expr[1][:1] == ("id",):
-            name = str(expr[1][1])
-            if name in targets | TOUCH | IS_LOCKED | DAX_ONLY or name in TESTS:
-                for arg in expr[2]:
-                    names_in(arg, found)
+        if callee(expr) in targets | TOUCH | IS_LOCKED | DAX_ONLY | set(TESTS):
+            for arg in expr[2]:
+                names_in(arg, found)
         if expr[0] == "assign" and len(expr) == 4 and isinstance(expr[2], tuple):
             sides: Set[str] = set()
             _sources(expr[3], sides)
@@ -118,8 +116,9 @@ def relevant(function: Function, graph: Sequence[Node], targets: FrozenSet[str])
                 names_in(expr[2], bases)
                 for base in bases:
                     gives.setdefault(base, set()).update(sides)
-        if expr[0] == "un" and expr[1] in ("++", "--") and isinstance(expr[2], tuple) and expr[2][0] == "id":
-            counters.add(str(expr[2][1]))
+        if expr[:2] in (("un", "++"), ("un", "--")) and isinstance(expr[2], tuple):
+            if expr[2][0] == "id":
+                counters.add(str(expr[2][1]))
         for part in expr:
             walk(part)
 

@@ -115,8 +115,6 @@ def assume_test(test: str, what: str, truth: bool, state: State) -> bool:
         return False
     if test == "anon" and not truth and state.facts.get(("ksm", what)):
         return False
-    if test == "ksm" and not truth:
-        pass
     state.facts[key] = truth
     return True
 

@@ -10,7 +10,7 @@ from typing import Dict, List, Optional, Tuple
 from ..base import proc
 from ..base.console import Console
 from ..base.errors import Stop
-from .callers import INSIDE, ROOTS, Place
+from .callers import INSIDE, ROOTS, Place, mark
 from .functions import Function, Source
 
 #: Headers of this size and more are lists of registers, unless they have an inline function.
@@ -54,8 +54,8 @@ class World:
 
     def look(self) -> None:
         """Find the files that can matter: those that know of pages or folios, or walk."""
-        names = "|".join(ROOTS)
-        self._candidates = self._grep(["-lE", "-e", rf"struct (folio|page)\b|folio_|page_|\b({names})\b"], self._list())
+        words = rf"struct (folio|page)\b|folio_|page_|\b({'|'.join(ROOTS)})\b"
+        self._candidates = self._grep(["-lE", "-e", words], self._list())
         for name in self._grep(["-lE", "-e", "^(<<<<<<<|>>>>>>>)( |$)"], [*self._candidates, *self._kbuild]):
             no_conflict(self.tree, name)
         self._find(list(ROOTS))
@@ -93,6 +93,8 @@ class World:
             return False
 
     def _grep(self, arguments: List[str], names: List[str]) -> List[str]:
+        if not names:
+            return []
         argv = ["xargs", "-0", "-P", "2", "-n", "1000", "grep", *arguments, "--"]
         child = subprocess.Popen(argv, cwd=self.tree, env=proc.environment({"LC_ALL": "C"}), stdin=subprocess.PIPE,
                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -107,9 +109,6 @@ class World:
             raise Stop(f"{self.tree / denied.group(1)} cannot be read: make the tree readable, then run again")
         return sorted(os.fsdecode(name) for name in out.split(b"\n") if name)
 
-    def _grep_files(self, arguments: List[str]) -> List[str]:
-        return self._grep(arguments, self._candidates) if self._candidates else []
-
     def _find(self, names: List[str]) -> None:
         """Find the files that name @names."""
         missing = [name for name in names if name not in self._files]
@@ -117,21 +116,17 @@ class World:
             return
         for name in missing:
             self._files[name] = []
-        hits = self._grep_files(["-lwF", *(word for name in missing for word in ("-e", name))])
-        for path in hits:
-            words = set(re.findall(r"\w+", self._read(path)))
+        for path in self._grep(["-lwF", *(f"-e{name}" for name in missing)], self._candidates):
+            words = set(re.findall(r"\w+", read(self.tree, path)))
             for name in missing:
                 if name in words:
                     self._files[name].append(path)
-
-    def _read(self, name: str) -> str:
-        return read(self.tree, name)
 
     def source(self, name: str) -> Source:
         """A file, parsed."""
         if name not in self._sources:
             no_conflict(self.tree, name)
-            self._sources[name] = Source(name, self._read(name))
+            self._sources[name] = Source(name, read(self.tree, name))
         return self._sources[name]
 
     def is_test(self, name: str) -> bool:
@@ -163,7 +158,7 @@ class World:
         for pattern in reversed(_INDEX):
             for path in sorted(self.tree.glob(pattern)):
                 name = str(path.relative_to(self.tree))
-                for found in head.finditer(self._read(name)):
+                for found in head.finditer(read(self.tree, name)):
                     index[found.group(1)] = name
         return index
 
@@ -196,7 +191,7 @@ class World:
                         and tokens[at - 1].text in ("=", ",", "(", "&", "{")
                         and not (tokens[at - 2].text.startswith(("EXPORT_", "TRACE_", "ALLOW_ERROR", "NOKPROBE"))
                                  or tokens[at - 2].text.endswith("_ID"))):
-                    return Place(path, token.line, source.text(token.line), "is called through a pointer")
+                    return mark(source, token.line, "is called through a pointer")
         return None
 
     def home(self, name: str) -> Optional[str]:
