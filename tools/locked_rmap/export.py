@@ -19,6 +19,10 @@ TEXTS = "mm/patches/suites"
 HOOKED = ("mm/Kconfig", "mm/Makefile")
 JOINED = (f"{worktree.TESTS}/Kconfig", f"{worktree.TESTS}/Makefile")
 
+#: What makes older kernels look like the one that the suites are written for, and that one's line.
+COMPAT = f"{worktree.TESTS}/rmap_kunit_compat"
+NEWEST = "7.3"
+
 WIDTH = 72
 
 
@@ -83,9 +87,23 @@ def _without(contents: worktree.Contents, later: List[Part]) -> worktree.Content
     return found
 
 
-def steps(repo: Path) -> List[Step]:
-    """What the suites share, what is exported for them, then suite by suite; every step builds."""
+def _without_compat(contents: worktree.Contents) -> worktree.Contents:
+    """@contents without what older kernels need: its files, and the paragraph of the Makefile that names them."""
+    found = {name: data for name, data in contents.items() if not name.startswith(COMPAT)}
+    makefile = f"{worktree.TESTS}/Makefile"
+    paragraphs = found[makefile].decode().split("\n\n")
+    found[makefile] = "\n\n".join(text for text in paragraphs if Path(COMPAT).name not in text).encode()
+    return found
+
+
+def steps(repo: Path, version: str) -> List[Step]:
+    """What the suites share, what is exported for them, then suite by suite; every step builds.
+
+    What makes a kernel look like the newest is left out if @version is that, or newer.
+    """
     whole = worktree.overlay(repo)
+    if source.version_key(source.line_of(version)) >= source.version_key(NEWEST):
+        whole = _without_compat(whole)
     found = parts(whole[f"{worktree.TESTS}/Makefile"].decode())
     made: List[Step] = []
     before: worktree.Contents = {}
@@ -116,9 +134,9 @@ def _place(git: Git, step: Step, origin: Path) -> None:
     git.put(contents)
 
 
-def make(repo: Path, git: Git, base: str, what: str, patches: series.Series, who: Identity,
+def make(repo: Path, git: Git, base: str, what: str, version: str, patches: series.Series, who: Identity,
          signoff: bool, console: Console) -> Tuple[str, int]:
-    """Commit the series and the suites on top of @base, which @what calls; the last commit, and how many."""
+    """Commit the series and the suites on top of @base, @what of Linux @version; the last commit, and how many."""
     head, count = base, 0
     git.load(base)
     for name in patches.patches:
@@ -134,7 +152,7 @@ def make(repo: Path, git: Git, base: str, what: str, patches: series.Series, who
     for name in HOOKED:
         if not (origin / name).is_file():
             raise Stop(f"{what} has no {name}, so mm/tests cannot be hooked in: is this a kernel from 6.1 on?")
-    planned = steps(repo)
+    planned = steps(repo, version)
     there = git.run("ls-files", worktree.TESTS, new=True).split()
     for name in there:
         if name in planned[-1].contents and name not in (*JOINED, worktree.KUNITCONFIG):
@@ -265,7 +283,7 @@ def _branch(repo: Path, request: Request, temp: Path, console: Console) -> int:
     letter = cover(repo, line, version, patches, results(repo, line, patches) if request.table else [])
     what = f"{request.base or 'HEAD'} ({version})"
     console.begin(f"committing on top of {what}")
-    head, count = make(repo, git, base, what, patches, who, request.signoff, console)
+    head, count = make(repo, git, base, what, version, patches, who, request.signoff, console)
     people = _people(git, base, head, who, temp)
     git.publish(request.branch, head, base, letter.text)
     console.end(f"{count} commits")
@@ -303,7 +321,7 @@ def _mbox(repo: Path, request: Request, temp: Path, console: Console) -> int:
     names = [*patches.touched(), *HOOKED, *worktree.overlay(repo), *maintainers.FILES]
     git = Git.of_files(pristine, names, who, temp, what)
     base = git.revision("base")
-    head, count = make(repo, git, base, what, patches, who, request.signoff, console)
+    head, count = make(repo, git, base, what, version, patches, who, request.signoff, console)
     letter = cover(repo, line, version, patches, measured)
     git.publish("export", head, base, letter.text)
     prefix = f"--subject-prefix=PATCH {line}"

@@ -260,7 +260,7 @@ def _exported(bench: Bench, site: run.Site, place: Path) -> Dict[str, str]:
               if not (tree / name).is_file() or (tree / name).read_bytes() != data]
     more = sorted(there - set(wanted) - {"MAINTAINERS"})
     count = int(_git(tree, "rev-list", "--count", "base..HEAD"))
-    steps = export.steps(bench.repo)
+    steps = export.steps(bench.repo, source.tree_version(site.work.pristine))
     found = {
         "files are those of a run": f"{report.some(differ)} differ" if differ else "",
         "nothing else is touched": report.some(more),
@@ -273,7 +273,12 @@ def _exported(bench: Bench, site: run.Site, place: Path) -> Dict[str, str]:
         make, kconfig, options = (_git(tree, "show", f"{commit}:{worktree.TESTS}/{name}")
                                   for name in ("Makefile", "Kconfig", ".kunitconfig"))
         sources = {name for name in files_there if name.endswith(".c")}
-        built = {f"{worktree.TESTS}/{name}.c" for name in re.findall(r"^obj-\S+ \+= (\w+)\.o$", make, re.M)}
+        objects = re.findall(r"^(\S+)-\S+ \+= ([\w/]+)\.o$", make, re.M)
+        whole = {of for of, _ in objects}
+        built = {f"{worktree.TESTS}/{name}.c" for _, name in objects if name not in whole}
+        for name in sorted(sources & built):
+            built |= {f"{worktree.TESTS}/{subject}" for subject in
+                      re.findall(r'^#include "(\w+/\w+\.c)"$', _git(tree, "show", f"{commit}:{name}"), re.M)}
         entries = set(re.findall(r"^config (\w+)", kconfig, re.M))
         asked = {name for name in re.findall(r"^CONFIG_(\w+)=", options, re.M) if "_KUNIT_" in name}
         wrong = sorted((sources ^ built) | (asked - entries))

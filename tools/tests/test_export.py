@@ -481,13 +481,23 @@ class RepositoryTest(unittest.TestCase):
     """The suites that there are."""
 
     def test_every_suite_has_a_message_and_every_series_a_cover(self) -> None:
-        steps = export.steps(REPO)
+        steps = export.steps(REPO, "6.12.1")
         self.assertEqual(len(steps), 6)
         paths = [REPO / export.TEXTS / "cover", *(path.parent / "cover" for path in REPO.glob("mm/patches/linux-*/series"))]
         for message in [*(step.message for step in steps), *map(commits.read_message, paths)]:
             self.assertLessEqual(len(message.subject), 75, message.subject)
             self.assertLessEqual(max(map(len, message.body.splitlines())), 75)
         self.assertEqual(steps[-1].contents, worktree.overlay(REPO))
+
+    def test_the_newest_kernel_gets_nothing_that_makes_one_look_new(self) -> None:
+        whole = worktree.overlay(REPO)
+        for version in ("7.3.4", "7.10.0"):
+            contents = export.steps(REPO, version)[-1].contents
+            self.assertEqual({name for name in whole if name.startswith(export.COMPAT)}, set(whole) - set(contents))
+            self.assertNotEqual(len(whole), len(contents))
+            self.assertEqual([name for name, data in contents.items()
+                              if name != worktree.KUNITCONFIG and b"kunit_compat" in data], [])
+            self.assertNotIn(b"rmap-kunit-lacks", contents[f"{worktree.TESTS}/Makefile"])
 
     def test_a_message_without_a_subject_is_refused(self) -> None:
         with self.assertRaisesRegex(Stop, "does not begin with 'Subject: '"):

@@ -2,7 +2,9 @@
 /*
  * A memory cgroup of the test's own
  */
+#include <kunit/resource.h>
 #include <kunit/test-bug.h>
+#include <kunit/test.h>
 #include <linux/fcntl.h>
 #include <linux/fs.h>
 #include <linux/jiffies.h>
@@ -11,7 +13,6 @@
 #include <asm/unistd.h>
 
 #include "../../internal.h"
-#include "../rmap_kunit_compat.h"
 #include "../rmap_kunit_helpers.h"
 #include "internal.h"
 

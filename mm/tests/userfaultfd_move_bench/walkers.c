@@ -137,12 +137,12 @@ static void bench_walker_age(struct kunit *test, struct bench_walker *walker,
 
 static void bench_referenced_look(struct bench_walker *walker)
 {
-	unsigned long vm_flags;
+	vma_flags_t vm_flags;
 	long ret = 0;
 	int i;
 
 	for (i = 0; i < walker->nr; i++)
-		ret += rmap_kunit_folio_referenced(walker->folios[i], 0, NULL, &vm_flags);
+		ret += folio_referenced(walker->folios[i], 0, NULL, &vm_flags);
 	walker->ret = ret;
 }
 
@@ -162,7 +162,7 @@ static void folio_referenced_walks(struct kunit *test)
 							walker), 0);
 	for (; walker->isolated < walker->nr; walker->isolated++)
 		KUNIT_ASSERT_TRUE(test,
-				  rmap_kunit_isolate_lru(walker->folios[walker->isolated]));
+				  folio_isolate_lru(walker->folios[walker->isolated]));
 	walker->look = bench_referenced_look;
 	bench_walker_age(test, walker, "walk.referenced", 0);
 	KUNIT_ASSERT_EQ(test, walker->ret, walker->nr);
