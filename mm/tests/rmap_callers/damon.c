@@ -3,10 +3,6 @@
  * DAMON, through its operations for the physical address space
  */
 
-/*
- * DAMON, through its operations for the physical address space
- */
-
 #ifdef CONFIG_DAMON_PADDR
 
 static void damon_mkold_call(void *data)

@@ -3,10 +3,6 @@
  * folio_referenced()
  */
 
-/*
- * folio_referenced()
- */
-
 static void folio_referenced_call(void *data)
 {
 	struct caller *caller = data;

@@ -1,9 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * memory_failure()
- */
-
-/*
  * memory_failure(). The walks are collect_procs() and, once a THP is split,
  * try_to_unmap(). What there is to probe in the one for a THP that cannot be split
  * is folio_lock_anon_vma_read(): the functions around it are inlined.

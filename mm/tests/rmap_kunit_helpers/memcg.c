@@ -16,8 +16,6 @@
 #include "../rmap_kunit_helpers.h"
 #include "internal.h"
 
-#ifdef CONFIG_MEMCG
-
 #define RMAP_KUNIT_CGROUP	"rmap_kunit"
 
 /**
@@ -147,5 +145,3 @@ void rmap_kunit_leave_memcg(struct kunit *test)
 	rmap_kunit_join_cgroup(test, "cgroup.procs");
 }
 EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_leave_memcg);
-
-#endif /* CONFIG_MEMCG */

@@ -3,10 +3,6 @@
  * What those pay who walk the reverse map of folios that nobody has locked
  */
 
-/*
- * Walks of the reverse map
- */
-
 /**
  * struct bench_walker - Folios, and who looks at them all
  * @addr: where they are mapped
