@@ -110,7 +110,7 @@ class Case(unittest.TestCase):
     def command(self, repo: Path, arguments: List[str], env: Optional[Mapping[str, str]] = None,
                 path: Optional[Path] = None,
                 before: Sequence[str] = ()) -> "subprocess.CompletedProcess[str]":
-        """Run the command of @repo, programs in @path found first, by way of @before; at most a minute."""
+        """Run the command of @repo, after @before, with programs in @path found first."""
         full = dict(os.environ)
         full.pop("LOCKED_RMAP_TRACE", None)
         full["LOCKED_RMAP_CACHE"] = str(self.temp / "cache")

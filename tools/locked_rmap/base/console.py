@@ -7,7 +7,7 @@ import sys
 import time
 from typing import Optional, TextIO
 
-#: Seconds between two progress lines where there is no terminal.
+#: Seconds until a step is told of where there is no terminal; the next time takes twice as long.
 CALM = 15.0
 #: Seconds between two redraws of the live line of a terminal.
 LIVE = 0.2
@@ -42,7 +42,6 @@ class Console:
             self._next = 0.0
             self.tick()
         else:
-            self.line(f"{step} ...")
             self._next = self._started + CALM
 
     def tick(self, detail: str = "") -> None:
@@ -58,7 +57,7 @@ class Console:
             self.out.flush()
             self._live = True
         else:
-            self._next = now + CALM
+            self._next = now + max(now - self._started, CALM)
             self.line(f"  {text}")
 
     def wants_tick(self) -> bool:

@@ -35,7 +35,7 @@ def write_atomic(path: Path, data: bytes, mode: int = 0o644) -> None:
 
 
 def check_target(option: str, target: Union[None, str, Path]) -> None:
-    """Raise Stop if no file can be made of @target, which was given with @option; - is standard output."""
+    """Raise Stop if no file can be made of @target, given with @option; - is standard output."""
     if target is None or target == "-":
         return
     path = Path(target).absolute()

@@ -13,7 +13,7 @@ from ..base.console import Console
 from ..base.errors import Stop, one_line
 from ..kernel import callers
 from ..kernel.line import Line as KernelLine
-from ..static.cparse import Source
+from ..static.functions import Source
 
 #: Percent of the lines that must run.
 ENOUGH = 95.0
@@ -188,7 +188,7 @@ def collect(tree: Path, subjects: Mapping[str, Sequence[str]], build: Path, log:
             if matching and not function.macro:
                 seen.update(matching)
                 bodies.setdefault(function.name, {}).update(
-                    {number: code.text(number) for number in range(function.line, function.last + 2)})
+                    {number: code.text(number) for number in range(function.line, function.last + 1)})
         found += [Function(path, name, body, [Line(number, text, ran[number])
                                               for number, text in sorted(body.items()) if number in ran], set())
                   for name, body in bodies.items()]

@@ -1,37 +1,44 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""KernelCI's kunit job: its definition, and the three steps that it runs.
+"""KernelCI's kunit job: its definitions, and the three steps that it runs."""
 
-The definitions are YAML; they are read here by what little of it they need, so that
-this works where there is no YAML parser.
-"""
-
-import os
+import importlib
 import re
 import sys
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, NamedTuple, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Tuple
 
 from ..base import files, proc
-from . import klog, kunit
 from ..base.console import Console
-from ..base.errors import Stop
+from ..base.errors import Stop, one_line
+from . import klog, kunit
 
-#: What KernelCI's template does one after the other, and its arguments.
-STEPS = (("config", ()), ("build", ("--jobs=$(nproc)",)), ("exec", ("--json=kunit.json",)))
 #: Where the definitions lie.
 PLACE = Path("tools") / "kernelci"
+#: The arguments that KernelCI's kunit.jinja2 gives kunit.py; {} are the job's own.
+STEPS = ("config {}", "build --jobs=$(nproc) {}", "exec --json=kunit.json {}")
 
-#: What may stand in a job, by key: its type, and whether it must.
-_JOB = {"template": (str, True), "kind": (str, True), "image": (str, True), "kcidb_test_suite": (str, True),
-        "params": (dict, True), "rules": (dict, False)}
-_RULES = {"min_version": (dict, False), "max_version": (dict, False), "tree": (list, True)}
-_VERSION = {"version": (int, True), "patchlevel": (int, True)}
-#: The parameters that our template knows.
-_PARAMS = {"arch": (str, True), "kunitconfig": (str, True), "cross_compile": (str, False)}
-_ENTRY = {"job": (str, True), "event": (dict, True), "runtime": (dict, True)}
-_EVENT = {"channel": (str, True), "kind": (str, True), "state": (str, True)}
-_RUNTIME = {"name": (str, True), "type": (str, False)}
-Form = Mapping[str, Tuple[type, bool]]
+# All three steps get args, so each option must be one of all three: not --kernel_args.  Neither
+# the shell nor the template may find anything to expand in them.
+_ARG = ("--(?:alltests|cross_compile|kconfig_add|kunitconfig|make_options|qemu_args|qemu_config)"
+        "(?:=[A-Za-z0-9_./=,+-]+)?")
+_VERSION = {"version": int, "patchlevel": int}
+#: What kernelci-pipeline's tests/validate_yaml.py, kernelci-core's JobConfig and kunit.jinja2 ask
+#: for, as of August 2026.  KernelCI ignores a parameter that the template does not read; it is
+#: refused here.
+JOBS = {"jobs": {"*": {
+    "template": r"kunit\.jinja2",
+    "kind": "job",
+    "priority": "low|medium|high",
+    "image": r"(?:[\w.-]+/)*\{image_prefix\}[\w.-]+:[\w.-]+",
+    "kcidb_test_suite": "kunit",
+    "params": {"arch": "um|x86_64|arm64", "args": f"{_ARG}(?: {_ARG})*"},
+    "rules": {"min_version": _VERSION, "tree": [r"!?[\w-]+(?::[\w./-]+)?"]},
+}}}
+SCHEDULER = {"scheduler": [{
+    "job": r"[\w-]+",
+    "event": {"channel": "node", "kind": "checkout", "state": "available"},
+    "runtime": {"name": r"[\w-]+"},
+}]}
 
 
 class Job(NamedTuple):
@@ -39,178 +46,89 @@ class Job(NamedTuple):
 
     name: str
     arch: str
-    kunitconfig: str
-    cross_compile: str
+    args: str
 
-    def commands(self) -> List[List[str]]:
-        """The arguments of kunit.py in each step, as KernelCI gives them."""
-        own = [f"--kunitconfig={self.kunitconfig}"]
-        if self.cross_compile:
-            own.append(f"--cross_compile={self.cross_compile}")
-        return [[step, *(word.replace("$(nproc)", str(len(os.sched_getaffinity(0)))) for word in words),
-                 f"--arch={self.arch}", *own] for step, words in STEPS]
+    def commands(self) -> List[str]:
+        """The arguments of kunit.py in each step, for a shell."""
+        return [step.format(f"{self.args} --arch={self.arch}") for step in STEPS]
 
 
-# YAML
+def misfits(what: str, value: Any, form: Any) -> Iterator[str]:
+    """How @value differs from @form.
 
-class _Line(NamedTuple):
-    number: int
-    indent: int
-    text: str
-
-
-def read_yaml(text: str) -> Any:
-    """The value of a YAML text of mappings, sequences, words and numbers; ValueError if there is more in it."""
-    lines = []
-    for number, raw in enumerate(text.splitlines(), 1):
-        body = raw.lstrip(" ")
-        if body and not body.startswith("#"):
-            if "\t" in raw or raw != raw.rstrip():
-                raise ValueError(f"line {number}: a tab, or a space at the end")
-            lines.append(_Line(number, len(raw) - len(body), body))
-    value, rest = _block(lines)
-    if rest:
-        raise ValueError(f"line {rest[0].number}: indented otherwise than what is above")
-    return value
-
-
-def _block(lines: List[_Line]) -> Tuple[Any, List[_Line]]:
-    """The value that begins with @lines, and the lines after it."""
-    if not lines:
-        raise ValueError("no value at the end")
-    indent = lines[0].indent
-    if lines[0].text.startswith("- "):
-        found = []
-        while lines and lines[0].indent == indent and lines[0].text.startswith("- "):
-            first = lines[0]
-            inner = first.text[2:].lstrip(" ")
-            if re.match(r"[\w-]+:(?: |$)", inner):
-                # A mapping whose first key stands beside the dash.
-                lines[0] = _Line(first.number, indent + len(first.text) - len(inner), inner)
-                value, lines = _block(lines)
+    A form is a pattern, a type, a list of one form, or a mapping, where * is any key.
+    """
+    if isinstance(form, str):
+        if not isinstance(value, str) or not re.fullmatch(form, value):
+            yield f"{what}: {value!r} is not {form}"
+    elif isinstance(form, type):
+        if not isinstance(value, form):
+            yield f"{what}: {value!r} is no {form.__name__}"
+    elif not isinstance(value, type(form)) or not value:
+        yield f"{what}: no {type(form).__name__}, or an empty one"
+    elif isinstance(form, list):
+        for number, each in enumerate(value, 1):
+            yield from misfits(f"{what}[{number}]", each, form[0])
+    else:
+        yield from (f"{what}: no '{key}'" for key in form if key not in value and key != "*")
+        for key, each in value.items():
+            if key in form or "*" in form:
+                yield from misfits(f"{what}.{key}", each, form.get(key, form.get("*")))
             else:
-                value, lines = _scalar(inner, first.number), lines[1:]
-            found.append(value)
-        return found, lines
-    mapping: Dict[str, Any] = {}
-    while lines and lines[0].indent == indent:
-        line = lines[0]
-        match = re.fullmatch(r"([\w-]+):(?: +(.+))?", line.text)
-        if match is None:
-            raise ValueError(f"line {line.number}: not 'key: value'")
-        key, inner = match.groups()
-        if key in mapping:
-            raise ValueError(f"line {line.number}: a second '{key}'")
-        lines = lines[1:]
-        if inner is not None:
-            mapping[key] = _scalar(inner, line.number)
-        elif lines and (lines[0].indent > indent or lines[0].indent == indent and lines[0].text.startswith("- ")):
-            mapping[key], lines = _block(lines)
-        else:
-            raise ValueError(f"line {line.number}: '{key}' has no value")
-    if lines and lines[0].indent > indent:
-        raise ValueError(f"line {lines[0].number}: indented otherwise than what is above")
-    return mapping, lines
+                yield f"{what}: unknown '{key}'"
 
 
-def _scalar(text: str, number: int) -> Any:
-    quoted = re.fullmatch(r"'([^']*)'", text)
-    if quoted is not None:
-        return quoted.group(1)
-    if re.fullmatch(r"\d+", text):
-        return int(text)
-    if (not re.match(r"[\w./]", text) or re.search(r": | #|:$", text)
-            or text.lower() in ("true", "false", "yes", "no", "on", "off", "null")
-            or re.fullmatch(r"[\d.]+", text)):
-        raise ValueError(f"line {number}: '{text}' has to be quoted, or is more than this reads")
-    return text
-
-
-# The form
-
-def _fits(what: str, value: Any, form: Form) -> List[str]:
-    """How @value is not of @form."""
-    if not isinstance(value, dict):
-        return [f"{what}: not a mapping"]
-    found = [f"{what}: no '{key}'" for key, (_, needed) in form.items() if needed and key not in value]
-    for key, each in value.items():
-        if key not in form:
-            found.append(f"{what}: unknown '{key}'")
-        elif type(each) is not form[key][0] or each in ("", [], {}):  # pylint: disable=unidiomatic-typecheck
-            found.append(f"{what}: '{key}' is no {form[key][0].__name__}, or is empty")
-    return found
-
-
-def problems(jobs: Any, scheduler: Any) -> List[str]:
-    """What in the definitions is not as KernelCI has them; its own validation asks for less."""
-    found = []
-    for what, value, key, kind in (("jobs.yaml", jobs, "jobs", dict), ("scheduler.yaml", scheduler, "scheduler", list)):
-        found += _fits(what, value, {key: (kind, True)})
+def parse(jobs_text: str, scheduler_text: str) -> Tuple[Dict[str, Job], List[str]]:
+    """The jobs that two YAML texts define; none, and why, if KernelCI would not accept them."""
+    try:
+        yaml: Any = importlib.import_module("yaml")
+    except ImportError as err:
+        raise Stop(f"{sys.executable} has no module yaml: install python3-yaml, "
+                   "or start this with /usr/bin/python3") from err
+    try:
+        jobs, scheduler = yaml.safe_load(jobs_text), yaml.safe_load(scheduler_text)
+    except yaml.YAMLError as err:
+        return {}, [one_line(str(err))]
+    found = [*misfits("jobs.yaml", jobs, JOBS), *misfits("scheduler.yaml", scheduler, SCHEDULER)]
+    if not found:
+        # A YAML parser silently drops the first of two jobs with one name.
+        names = re.findall(r"^  ([\w-]+):", jobs_text, re.M)
+        run = [entry["job"] for entry in scheduler["scheduler"]]
+        found = [*(f"jobs.yaml: two jobs '{name}'" for name in set(names) if names.count(name) > 1),
+                 *(f"scheduler.yaml: '{name}' never runs" for name in names if name not in run),
+                 *(f"scheduler.yaml: no job '{name}'" for name in run if name not in names)]
     if found:
-        return found
-    for name, job in jobs["jobs"].items():
-        found += _fits(name, job, _JOB)
-        if not isinstance(job, dict):
-            continue
-        if job.get("kind") not in ("job", "test"):
-            found.append(f"{name}: kind '{job.get('kind')}' does not run kunit.py")
-        if not re.fullmatch(r"[\w-]+\.jinja2", str(job.get("template"))):
-            found.append(f"{name}: template '{job.get('template')}' is no file in config/runtime")
-        if not re.fullmatch(r"(?:[\w.-]+/)*\{image_prefix\}[\w.-]+:[\w.-]+", str(job.get("image"))):
-            found.append(f"{name}: image '{job.get('image')}' has not the form of KernelCI's")
-        found += _fits(f"{name}: params", job.get("params", {}), _PARAMS)
-        rules = job.get("rules", {})
-        found += _fits(f"{name}: rules", rules, _RULES)
-        if isinstance(rules, dict):
-            for key in ("min_version", "max_version"):
-                if key in rules:
-                    found += _fits(f"{name}: {key}", rules[key], _VERSION)
-            found += [f"{name}: tree '{tree}' is not [!]TREE[:BRANCH]" for tree in rules.get("tree", [])
-                      if not re.fullmatch(r"!?[\w-]+(?::[\w./-]+)?", str(tree))]
-    used = set()
-    for number, entry in enumerate(scheduler["scheduler"], 1):
-        what = f"entry {number} of scheduler.yaml"
-        found += _fits(what, entry, _ENTRY)
-        if isinstance(entry, dict):
-            found += _fits(f"{what}: event", entry.get("event", {}), _EVENT)
-            found += _fits(f"{what}: runtime", entry.get("runtime", {}), _RUNTIME)
-            used.add(entry.get("job"))
-            if entry.get("job") not in jobs["jobs"]:
-                found.append(f"{what}: there is no job '{entry.get('job')}'")
-    return found + [f"{name}: no entry of scheduler.yaml runs it" for name in jobs["jobs"] if name not in used]
+        return {}, found
+    return {name: Job(name, **job["params"]) for name, job in jobs["jobs"].items()}, []
 
 
 def read_jobs(repo: Path) -> Dict[str, Job]:
-    """The jobs that are defined; Stop if their definitions are not as they must be."""
-    values = []
-    for name in ("jobs.yaml", "scheduler.yaml"):
-        try:
-            values.append(read_yaml((repo / PLACE / name).read_text(encoding="utf-8")))
-        except ValueError as err:
-            raise Stop(f"{repo / PLACE / name}: {err}") from err
-    wrong = problems(*values)
-    if wrong:
-        raise Stop(f"{repo / PLACE}: {wrong[0]}")
-    return {name: Job(name, job["params"]["arch"], job["params"]["kunitconfig"], job["params"].get("cross_compile", ""))
-            for name, job in values[0]["jobs"].items()}
+    """The jobs of @repo; Stop if KernelCI would not accept them."""
+    place = repo / PLACE
+    jobs, found = parse((place / "jobs.yaml").read_text(encoding="utf-8"),
+                        (place / "scheduler.yaml").read_text(encoding="utf-8"))
+    if found:
+        raise Stop(f"{place}: {found[0]}")
+    return jobs
 
 
-# The steps
-
-def run_steps(tree: Path, job: Job, results: Path, limit: int, console: Console) -> Tuple[str, Dict[str, str]]:
+def run_steps(tree: Path, job: Job, results: Path, limit: int,
+              console: Console) -> Tuple[str, Dict[str, str]]:
     """Do in @tree what KernelCI does; which step failed (empty: none), and the tests of kunit.json.
 
     The log goes to job.txt in @results, under the name that KernelCI has for it.
     """
     log = results / "job.txt"
     failed = ""
-    for words in job.commands():
-        console.begin(f"KernelCI's {job.name}: kunit.py {' '.join(words)}")
-        status = proc.run([sys.executable, "tools/testing/kunit/kunit.py", *words], log, cwd=tree, limit=limit,
+    for command in job.commands():
+        console.begin(f"KernelCI's {job.name}: kunit.py {command}")
+        script = f'exec "$0" tools/testing/kunit/kunit.py {command}'
+        status = proc.run(["sh", "-c", script, sys.executable], log, cwd=tree, limit=limit,
                           tick=console.tick)
         console.end("done" if status == 0 else "FAILED")
         if status != 0:
-            failed = f"kunit.py {words[0]} ended with {status}: {' '.join(proc.tail(log, 2))}"
+            step = command.split()[0]
+            failed = f"kunit.py {step} ended with {status}: {' '.join(proc.tail(log, 2))}"
             break
     for name in ("kunit.json", ".kunit/test.log"):
         if (tree / name).is_file():

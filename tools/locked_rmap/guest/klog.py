@@ -142,18 +142,22 @@ class Case(NamedTuple):
     status: str
     reason: str
     notes: List[str]
+    #: The number of the line that says so.
+    number: int = 0
 
 
 class Ktap(NamedTuple):
     """What a log's KTAP says.
 
     @planned is the number of suites that the kernel announced (None if it never
-    got that far), @ended the number of suites that gave a result.
+    got that far), @ended the number of suites that gave a result, @begun the number
+    of the line where the first one begins (0 if none does).
     """
 
     cases: Dict[str, Case]
     planned: Optional[int]
     ended: int
+    begun: int = 0
 
     @property
     def whole(self) -> bool:
@@ -176,7 +180,8 @@ def ktap(text: str) -> Ktap:
     notes: List[str] = []
     take = 0
     started = False
-    for raw in text.splitlines():
+    begun = 0
+    for number, raw in enumerate(text.splitlines(), 1):
         line = strip_prefix(raw)
         if re.match(r"^(?:KTAP|TAP) version", line):
             started = True
@@ -190,6 +195,7 @@ def ktap(text: str) -> Ktap:
         match = _SUBTEST.match(line)
         if match and len(match.group(1)) == 4:
             suite = match.group(2)
+            begun = begun or number
             notes, take = [], 0
             continue
         match = _FAILED_AT.match(line)
@@ -207,10 +213,10 @@ def ktap(text: str) -> Ktap:
             elif depth == 4 and suite:
                 skip = re.match(r"SKIP\b *(.*)", rest)
                 cases[f"{suite}.{name}"] = Case("skip" if skip else word,
-                                                skip.group(1).strip() if skip else "", notes)
+                                                skip.group(1).strip() if skip else "", notes, number)
                 notes = []
             continue
         if take and notes and line.strip() and not line.lstrip().startswith("#"):
             notes[-1] += " | " + " ".join(line.split())
             take -= 1
-    return Ktap(cases, planned, ended)
+    return Ktap(cases, planned, ended, begun)

@@ -40,7 +40,8 @@ def names(repo: Path) -> List[str]:
     found = [path.parent.name[len("linux-"):] for path in repo.glob("mm/patches/linux-*/series")]
     found.sort(key=source.version_key, reverse=True)
     if not found:
-        raise Stop(f"{repo / 'mm/patches'} has no series: this clone of the repository is not whole")
+        raise Stop(f"{repo / 'mm/patches'} has no series: "
+                   "this clone of the repository is not whole")
     first = [name for name in found if _DEFAULT.search(
         (patches_dir(repo, name) / "series").read_text(encoding="utf-8"))]
     return list(dict.fromkeys([*first, *found]))
@@ -174,8 +175,8 @@ class Line:
         except Stop as err:
             if self.own_tree is not None:
                 raise Stop(f"{err} to {self.own_tree} ({self.version}): bring the tree in line "
-                           "with "
-                           f"the series, or run the suites on it as it is with --stage stock") from err
+                           "with the series, or run the suites on it as it is with --stage stock"
+                           ) from err
             raise Stop(f"{err} to Linux {self.version}: the series needs a refresh") from err
         gone = [name for name in self.series.touched(list(patches)) if name not in found]
         if gone:

@@ -30,7 +30,7 @@ TREE = ("git",)
 #: For export; a mailbox is made from a kernel source package.
 EXPORT = ("git", "perl", "xz-utils")
 #: The project's own tests.
-TEST = ("mypy", "git", "sparse")
+TEST = ("mypy", "git", "sparse", "python3-yaml")
 
 
 def missing(wanted: Iterable[str]) -> List[str]:

@@ -113,8 +113,8 @@ def _signed(mail: Path) -> str:
     """The text of an unsigned @mail with the line that --signoff adds."""
     head, rest = _mail(mail).split("\n---\n", 1)
     trailers = re.fullmatch(r"[A-Z][a-z-]+: .*", head.splitlines()[-1])
-    return f"{head}\n" + ("" if trailers
-                          else "\n") + f"Signed-off-by: Some Body <somebody@example.org>\n---\n{rest}"
+    signed = "Signed-off-by: Some Body <somebody@example.org>"
+    return f"{head}\n" + ("" if trailers else "\n") + f"{signed}\n---\n{rest}"
 
 
 def _exported(desk: Desk, line: Line, place: Path) -> Dict[str, str]:
@@ -126,7 +126,7 @@ def _exported(desk: Desk, line: Line, place: Path) -> Dict[str, str]:
               if not (tree / name).is_file() or (tree / name).read_bytes() != data]
     more = sorted(there - set(wanted) - {"MAINTAINERS"})
     count = int(_git(tree, "rev-list", "--count", "base..HEAD"))
-    planned = steps.steps(desk.repo)
+    planned = steps.steps(desk.repo, line.version)
     found = {
         "files are those of a run": f"{some(differ)} differ" if differ else "",
         "nothing else is touched": some(more),
@@ -157,7 +157,7 @@ def _exported(desk: Desk, line: Line, place: Path) -> Dict[str, str]:
 
 def _checkpatch(line: Line, place: Path, mails: Dict[str, List[Path]],
                 console: Console) -> Dict[str, str]:
-    """What checkpatch --strict has to say of each mail: nothing but that nobody signed the unsigned ones."""
+    """What checkpatch --strict says of each mail, but that nobody signed the unsigned ones."""
     place.mkdir()
     every = [(kind, mail) for kind, paths in mails.items() for mail in paths]
     options = [option for option in CHECKPATCH if option != "--no-signoff"]
@@ -186,7 +186,7 @@ def _checkpatch(line: Line, place: Path, mails: Dict[str, List[Path]],
 
 
 def commits(desk: Desk, name: str, which: str) -> Tally:
-    """Each commit that git am makes of an exported mailbox builds, and kunit.py passes in the last."""
+    """Each commit of an exported mailbox builds, and kunit.py passes in the last."""
     results: Dict[str, str] = {}
     place = desk.place(name)
     config = config_for(desk.repo, "um", False)

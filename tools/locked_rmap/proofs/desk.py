@@ -25,7 +25,7 @@ class Tally(NamedTuple):
 
 
 class Check(NamedTuple):
-    """A check: @run does it, in about @minutes on two idle CPUs with its kernels still to be built."""
+    """A check: @run takes about @minutes on two idle CPUs with its kernels still to be built."""
 
     name: str
     about: str

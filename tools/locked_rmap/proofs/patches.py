@@ -73,7 +73,8 @@ def warnings_in(log: Path, touched: Set[str]) -> List[str]:
     """Compiler warnings in @log about @touched files, with their line numbers taken out."""
     found = []
     for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
-        match = re.match(r"(?:\.\./|\./|/\S*?/tree/)*(\S+?):\d+(?::\d+)?: +(?:warning|error): (.*)", line)
+        match = re.match(r"(?:\.\./|\./|/\S*?/tree/)*(\S+?):\d+(?::\d+)?: +"
+                         r"(?:warning|error): (.*)", line)
         if match and any(match.group(1).endswith(name) for name in touched):
             found.append(f"{match.group(1)}: {match.group(2)}")
     return found
@@ -97,7 +98,7 @@ def each(desk: Desk, name: str, line: str) -> Tally:
     base = desk.place(name)
     with desk.held(line) as at:
         known = read_defects(at.patches / defects_name(REVALIDATE, STOCK), "um") or set()
-        # Where stock has no such contract, what shows that is to be expected until a stage brings it.
+        # Where stock does not keep it, tests that show that fail until a stage brings it.
         brings = at.series.first(REVALIDATE)
         until = len(brings.patches) if brings and brings.patches else len(at.series.patches) + 1
         for count, patch in enumerate(at.series.patches, 1):

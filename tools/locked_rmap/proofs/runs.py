@@ -55,7 +55,7 @@ def mutants(desk: Desk, name: str, line: str, stage: Stage) -> Tally:
     # Results of a run that was cut off count, those of a whole one are history.
     state = files.read_json(results_dir(desk.repo) / f"mutants-{line}" / "state.json") or {}
     desk.command(name, "mutants", "--kernel", line, "--stage", stage.name,
-                 *(["--fresh"] if state.get("whole") else []))
+                 *(["--fresh"] if stage.name in state.get("ended", ()) else []))
     value = _summary(desk, f"mutants-{line}")
     results = {f"{arch}, unchanged": some(why)
                for arch, why in value["unchanged_not_green"].items()}
@@ -93,7 +93,7 @@ def bench(desk: Desk, name: str, line: str) -> Tally:
 
 
 class Variant(NamedTuple):
-    """A configuration that lacks something, or has it otherwise: @without names tests that must be skipped there."""
+    """An unusual configuration; tests that @without names must be skipped there."""
 
     arch: str
     options: Sequence[str] = ()
@@ -118,7 +118,7 @@ CONFIGURATIONS: Dict[str, Variant] = {
 
 
 def configurations(desk: Desk, name: str, line: str, stage: Stage) -> Tally:
-    """Other configurations than the usual one: no warning, no failure, every skip with its reason."""
+    """Unusual configurations: no warning, no failure, every skip with its reason."""
     place = desk.place(name)
     results: Dict[str, str] = {}
     lacking: List[str] = []
@@ -139,7 +139,7 @@ def configurations(desk: Desk, name: str, line: str, stage: Stage) -> Tally:
 
 def _variant(desk: Desk, where: Path, name: str, stage: Stage, what: str,
              other: Variant) -> Tuple[List[str], List[str], int]:
-    """What is wrong in a configuration, what is and is not ours, and how many tests were skipped."""
+    """What is wrong in a configuration, what fails that is not ours, and the number of skips."""
     config = config_for(desk.repo, other.arch, other.debug, other.options, clang=what == "clang")
     packages.need(desk.console, config.packages())
     with desk.held(name) as line:
@@ -176,7 +176,7 @@ def checks(desk: Desk) -> List[Check]:
             for stage in series.stages:
                 if stage.contract == NONE:
                     continue
-                # Always: each contract of each line once on UML, and the heart of the default line on x86_64.
+                # Always: each contract of a line once on UML, the default line's `locked` on x86_64.
                 usual = stage in first and (arch == "um" or (
                     arch == "x86_64" and stage is locked and line == names[0]))
                 name = f"suites-{line}-{arch}-{stage.name}"

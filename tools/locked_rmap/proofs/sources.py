@@ -38,7 +38,7 @@ SEMANTIC = {"mm/damon/paddr.c": 2, "mm/page_idle.c": 1, "mm/rmap.c": 1}
 
 
 def sources(desk: Desk) -> Tally:
-    """What `check` says of the source of each line and stage, and of a driver that walks unlocked."""
+    """What `check` says of each line and stage, and of a driver that walks unlocked."""
     results: Dict[str, str] = {}
     told: List[str] = []
     place = desk.place("check")
@@ -83,7 +83,8 @@ def _stage(desk: Desk, line: Line, stage: Stage, driver: bool) -> Dict[str, str]
         wanted = {"walks_unlocked"}
         verdict = judge(static, {}, set(), callers)
         seen = verdict.contract == NEITHER and any(DRIVER[0] in text for text in verdict.look)
-        results[f"{what}: the driver is found"] = "" if seen else f"{verdict.sentence} {verdict.look}"
+        results[f"{what}: the driver is found"] = \
+            "" if seen else f"{verdict.sentence} {verdict.look}"
         static = static._replace(calls=[each for each in static.calls if each.file != DRIVER[0]])
     results[f"{what}: who walks unlocked"] = "" if unlocked == wanted and not unsure else \
         f"{sorted(unlocked)}, cannot tell {sorted(unsure)}; must be {sorted(wanted)}"
@@ -111,7 +112,8 @@ def _semantic(desk: Desk, line: Line, stage: Stage, driver: bool, log: Path) -> 
         wanted += [name for name, count in SEMANTIC.items() for _ in range(count)]
     if status != 0:
         return f"spatch ended with {status}: {one_line(' '.join(proc.tail(log, 2)))}"
-    return "" if sorted(found) == sorted(wanted) else f"finds {sorted(found)}, must find {sorted(wanted)}"
+    return "" if sorted(found) == sorted(wanted) else \
+        f"finds {sorted(found)}, must find {sorted(wanted)}"
 
 
 def checks(_desk: Desk) -> List[Check]:

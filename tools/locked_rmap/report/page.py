@@ -180,5 +180,5 @@ def render(value: Dict[str, Any]) -> str:
             f'<p>{escape(value["verdict"])}</p>{reasons}{aside}</div>'
             f"{look}<h2>Callers and evidence</h2>{_matrix(value)}"
             f"<h2>The mover</h2>{_movers(value)}"
-            f'<h2>Every call, and what shows it</h2>{"".join(_site(site, value["contract"]) for site in value["sites"])}'
+            f'<h2>Every call, and what shows it</h2>{"".join(_site(site, value["contract"]) for site in value["calls"])}'
             "</main></body></html>\n")

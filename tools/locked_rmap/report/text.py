@@ -2,20 +2,19 @@
 """What people read on a terminal or in a log."""
 
 import re
-from typing import Any, Dict, List, Mapping, Sequence
+from typing import Dict, List, Mapping, Sequence
 
-from ..base.console import Console, clock
+from ..base.console import Console
 from ..base.results import CRASH, FAIL, PASS, SKIP, Outcome, plural, some
 from ..kernel.line import Defects
 
 CELL = {PASS: ("pass", "32"), FAIL: ("FAIL", "31;1"), SKIP: ("skip", "33"), CRASH: ("CRASH", "31;1")}
-#: Lines that a run may print when all is well, and those of them that are no rows of tests.
-LINES, OTHERS = 40, 24
-#: What runs a test that was skipped, by its reason.
-_HELP = (
-    (r"holds for \S+\.contract=(\w+) only", r"make run CONTRACT=\1"),
-    (r"needs CONFIG_(?:TRANSPARENT_HUGEPAGE|MEMORY_FAILURE|KPROBES|SMP|MIGRATION)\b.*", "make run ARCH=x86_64"),
-)
+#: Lines that a run may print when all is well, and those of them below the rows of tests.
+LINES, BELOW = 40, 11
+#: What runs tests that were skipped, by the reason; the first that fits.  Then by where that was.
+_CONTRACT = re.compile(r"holds for \S+\.contract=(\w+) only")
+_LACKS = re.compile(r"needs (CONFIG_\w+)")
+_SMALL = re.compile(r"needs |this architecture |migration entries ")
 
 
 def grid(console: Console, rows: Sequence[Sequence[str]], left: int = 1, notes: Sequence[str] = ()) -> None:
@@ -46,7 +45,7 @@ def suites(console: Console, stage: str, outcome: Outcome) -> None:
         console.line(f"  {stage} {suite}: {', '.join(counts)}")
 
 
-def run(console: Console, outcomes: Mapping[str, Outcome], defects: Defects, value: Mapping[str, Any],
+def run(console: Console, outcomes: Mapping[str, Outcome], defects: Defects, arch: str,
         everything: bool) -> None:
     """The rows that are worth a look, or @everything; what was skipped; what failed; splats."""
     last = list(outcomes)[-1]
@@ -56,8 +55,9 @@ def run(console: Console, outcomes: Mapping[str, Outcome], defects: Defects, val
         and not (outcome.tests.get(name) in (None, SKIP))
         for stage, outcome in outcomes.items() if stage == last or stage in defects)]
     differ = [name for name in names if len({outcome.tests.get(name) for outcome in outcomes.values()}) > 1]
-    shown = names if everything else wrong + [name for name in differ if name not in wrong][
-        :max(LINES - OTHERS - len(wrong), 0)]
+    above = len(outcomes) * (2 + len({name.split(".")[0] for name in names}))
+    room = max(LINES - BELOW - above - len(wrong), 0)
+    shown = names if everything else wrong + [name for name in differ if name not in wrong][:room]
     hidden = len([name for name in differ if name not in shown])
     if shown:
         rows = [["test", *outcomes]]
@@ -66,31 +66,42 @@ def run(console: Console, outcomes: Mapping[str, Outcome], defects: Defects, val
         grid(console, rows, len(rows[0]))
     if hidden:
         console.line(f"{hidden} more differ between the stages in the same way; --all has every row")
-    skips(console, outcomes, everything)
+    skips(console, outcomes, arch, everything)
     trouble(console, outcomes, last)
-    del value
 
 
-def skips(console: Console, outcomes: Mapping[str, Outcome], everything: bool) -> None:
-    """What was skipped, by reason, and what runs it."""
+def runs_it(why: str, arch: str) -> str:
+    """The command that runs tests which @arch has skipped for the reason @why; empty if none is known."""
+    contract, lacks = _CONTRACT.fullmatch(why), _LACKS.fullmatch(why)
+    if contract:
+        return f"make run CONTRACT={contract.group(1)}"
+    if arch == "um" and _SMALL.match(why):
+        return "make run ARCH=x86_64"
+    if lacks:
+        return f"make run ARCH={arch} ARGS='--kconfig_add {lacks.group(1)}=y'"
+    return ""
+
+
+def skips(console: Console, outcomes: Mapping[str, Outcome], arch: str, everything: bool) -> None:
+    """What was skipped, by the command that runs it, or with @everything each test with its reason."""
     reasons: Dict[str, Dict[str, None]] = {}
     for outcome in outcomes.values():
         for name, why in sorted(outcome.skips.items()):
             reasons.setdefault(why or "no reason given", {})[name] = None
-    grouped: Dict[str, Dict[str, List[str]]] = {}
-    for why, names in reasons.items():
-        help_ = next((re.sub(pattern, command, why) for pattern, command in _HELP if re.fullmatch(pattern, why)), "")
-        grouped.setdefault(help_, {})[why] = list(names)
+    grouped: Dict[str, List[str]] = {}
+    for why in reasons:
+        grouped.setdefault("" if everything else runs_it(why, arch), []).append(why)
     if reasons:
         console.line("skipped:")
-    for help_, by_reason in grouped.items():
-        total = sum(map(len, by_reason.values()))
-        if help_ and not everything:
-            console.line(f"  {plural(total, 'test')}, {some(list(by_reason), 2)}; this runs them: {help_}")
+    for command, whys in sorted(grouped.items(), reverse=True):
+        if command:
+            total = len({name for why in whys for name in reasons[why]})
+            whys.sort(key=lambda why: -len(reasons[why]))
+            console.line(f"  {plural(total, 'test')}, {some(whys, 2)}: {command}")
             continue
-        for why, tests in by_reason.items():
-            told = ", ".join(tests) if everything else some(tests, 1)
-            console.line(f"  {plural(len(tests), 'test')}, {why}: {told}")
+        for why in whys:
+            told = ", ".join(reasons[why]) if everything else some(list(reasons[why]), 1)
+            console.line(f"  {plural(len(reasons[why]), 'test')}, {why}: {told}")
 
 
 def trouble(console: Console, outcomes: Mapping[str, Outcome], last: str) -> None:
@@ -107,8 +118,3 @@ def trouble(console: Console, outcomes: Mapping[str, Outcome], last: str) -> Non
             console.line(f"unexpected splats on {stage}:")
         for splat in each.unexpected:
             console.line(f"  kernel.log:{splat.number}: {splat.title}")
-
-
-def seconds(outcome: Outcome) -> str:
-    """How long a guest took."""
-    return clock(outcome.seconds)

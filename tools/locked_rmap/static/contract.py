@@ -9,8 +9,11 @@ from typing import List, NamedTuple, Optional, Sequence, Tuple
 from ..base.console import Console
 from ..base.errors import Stop
 from ..kernel import source
-from .callers import Place, Call, Way, World
-from .cparse import Function, Source, Token
+from .callers import Call, Place, Way, mark
+from .functions import Function, Source
+from .lexer import Token
+from .questions import Questions
+from .world import World
 
 
 class Mover(NamedTuple):
@@ -42,7 +45,7 @@ def read_source(tree: Path, console: Console) -> Static:
     console.begin(f"reading {tree}")
     world = World(tree, console)
     world.look()
-    calls = world.sites()
+    calls = Questions(world).calls()
     if not calls:
         raise Stop(f"{tree} has no call of rmap_walk(): give the top of a kernel tree, 6.1 or newer")
     found = Static(calls, movers(world), looks_again(world), time.monotonic() - start)
@@ -60,7 +63,7 @@ def movers(world: World) -> List[Mover]:
             if not (sets_index or _sets_index(function)) or world.is_test(where.path):
                 continue
             line = next(token.line for token in function.tokens if token.text == name)
-            found.append(Mover(Place(where.path, line, where.text(line), "moves a mapped folio"),
+            found.append(Mover(mark(where, line, "moves a mapped folio"),
                                function.name, _write_lock(world, where, function, 3)))
     return found
 
@@ -87,8 +90,7 @@ def _locks_below(where: Source, function: Function, down: int) -> Optional[Place
         if re.fullmatch(r"anon_vma_(?:try)?lock_write", token.text) or (
                 re.fullmatch(r"down_write(?:_trylock|_killable|_nested)?", token.text)
                 and inside >= {"anon_vma", "rwsem"}):
-            return Place(where.path, token.line, where.text(token.line),
-                         f"{function.name}() takes the anon_vma's lock for writing")
+            return mark(where, token.line, f"{function.name}() takes the anon_vma's lock for writing")
     if down:
         for helper in where.functions:
             if helper is not function and helper.static and not helper.macro and function.calls(helper.name):
@@ -118,7 +120,7 @@ def looks_again(world: World) -> List[Place]:
             if re.fullmatch(r"down_read\w*|anon_vma_lock_read|anon_vma_trylock_read", token.text):
                 locked = True
             elif locked and (_reads_mapping(tokens, at) or token.text in helpers):
-                places.append(Place(where.path, token.line, where.text(token.line), "looks at the mapping again"))
+                places.append(mark(where, token.line, "looks at the mapping again"))
         return places
     return []
 

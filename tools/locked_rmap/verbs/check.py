@@ -48,7 +48,8 @@ def main(args: argparse.Namespace, tool: Tool) -> int:
     try:
         where, version = kernel_tree(args.tree)
     except PermissionError as err:
-        raise Stop(f"{err.filename} cannot be read: make the tree readable, then run again") from err
+        raise Stop(f"{err.filename} cannot be read: make the tree readable, "
+                   "then run again") from err
     configs = {arch: config_for(repo, arch) for arch in arches}
     table = read_callers(repo)
     static = read_source(where, console)

@@ -39,7 +39,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
                         help="one more option for the kernel's configuration, may be repeated")
     timeout(parser)
     parser.add_argument("--repeat", type=count("runs"), default=1, metavar="N",
-                        help="run each guest N times, to the end, and count the runs with a failure")
+                        help="run each guest N times and count the runs with a failure")
     parser.add_argument("--coverage", action="store_true",
                         help="on UML: which lines of the code under test the suites run, on the "
                              "last stage")
@@ -113,7 +113,7 @@ def main(args: argparse.Namespace, tool: Tool) -> int:
             files.write_json(results.temp / WHOLE, results.value())
         else:
             results.keep(WHOLE)
-    text.run(console, outcomes, defects, results.value(), args.all)
+    text.run(console, outcomes, defects, config.arch, args.all)
     for each in told:
         console.line(each)
     console.line(console.paint(results.verdict.sentence, results.verdict.colour))

@@ -23,11 +23,13 @@ from ..support import MAKEFILE, PATCH, Case, kernel_tree, repository, run_value,
 KUNIT_PY = r'''
 import json, os, subprocess, sys, time
 mode = open(os.path.join(os.path.dirname(__file__), "mode")).read().strip()
-verb, options = sys.argv[1], dict(a[2:].split("=", 1) for a in sys.argv[2:] if a.startswith("--") and "=" in a)
+verb = sys.argv[1]
+options = dict(a[2:].split("=", 1) for a in sys.argv[2:] if a.startswith("--") and "=" in a)
 build = options.get("build_dir", ".")
 if verb == "build":
     if mode == "broken":
-        print("ERROR:root:  CC mm/rmap.o\nmm/rmap.c:10:2: error: expected ';' before '}' token\nmake: *** [x] Error 1")
+        print("ERROR:root:  CC mm/rmap.o\nmm/rmap.c:10:2: error: expected ';' before '}' token\n"
+              "make: *** [x] Error 1")
         sys.exit(1)
     if mode == "nospace":
         print("as: write error: No space left on device")
@@ -74,10 +76,12 @@ else:
         log.write(head + "    %s 2 two\n    ok 3 three # SKIP not here\n%s 1 s\n" % (two, two))
         if mode == "splat":
             log.write("WARNING: possible recursive locking detected\n")
-    cases = [{"name": "one", "status": "PASS"}, {"name": "two", "status": "PASS" if patched else "FAIL"},
+    cases = [{"name": "one", "status": "PASS"},
+             {"name": "two", "status": "PASS" if patched else "FAIL"},
              {"name": "three", "status": "SKIP"}]
 with open(options["json"], "w") as out:
-    json.dump({"name": "g", "test_cases": [], "sub_groups": [{"name": "s", "sub_groups": [], "test_cases": cases}]}, out)
+    suite = {"name": "s", "sub_groups": [], "test_cases": cases}
+    json.dump({"name": "g", "test_cases": [], "sub_groups": [suite]}, out)
 '''
 
 
@@ -204,6 +208,31 @@ class RunTest(CommandCase):
         self.assertIn("hung and was ended after 1 s", answer.stdout)
 
 
+class DataTest(CommandCase):
+    """What can be added without an edit of code."""
+
+    def test_a_line_is_a_directory(self) -> None:
+        where = self.repo / "mm/patches/linux-7.9"
+        write(where / "series", "# stage: stock contract=none\n0001-x.patch\n"
+                                "# stage: mended contract=locked\n")
+        write(where / "0001-x.patch", PATCH)
+        write(where / "shows-defect", "s.two\n")
+        write(self.tree / "Makefile", "VERSION = 7\nPATCHLEVEL = 9\nSUBLEVEL = 1\n")
+        answer = self.run_tree()
+        self.assertEqual(answer.returncode, 0, answer.stdout + answer.stderr)
+        self.assertEqual(list(self.stages()), ["stock", "mended"])
+        write(where / "shows-defect", "s.one\n")
+        self.assertEqual(self.run_tree().returncode, 1)
+
+    def test_a_verb_is_a_file(self) -> None:
+        write(self.repo / "tools/locked_rmap/verbs/greet.py",
+              '"""Greets somebody."""\n\n\ndef arguments(parser):\n    parser.add_argument("name")\n\n\n'
+              'def main(args, tool):\n    tool.console.line(f"hello {args.name}")\n    return 1\n')
+        answer = self.command(self.repo, ["greet", "mm"])
+        self.assertEqual((answer.returncode, answer.stdout), (1, "hello mm\n"))
+        self.assertIn("greets somebody", self.command(self.repo, ["--help"]).stdout)
+
+
 class RepeatTest(CommandCase):
     """run --repeat."""
 
@@ -212,7 +241,7 @@ class RepeatTest(CommandCase):
         self.assertEqual(answer.returncode, 0, answer.stdout + answer.stderr)
         for line in ("stock: 3 runs, 0 with a failure", "locked: 3 runs, 0 with a failure"):
             self.assertIn(line, answer.stdout.splitlines())
-        self.assertEqual(answer.stdout.count("building"), 4, "each stage is built once")
+        self.assertEqual(answer.stdout.count("building"), 2, "each stage is built once")
         self.assertNotIn("locked/again", " ".join(self.result_files()))
 
     def test_one_bad_run_is_counted_and_kept(self) -> None:
@@ -222,7 +251,7 @@ class RepeatTest(CommandCase):
         self.assertIn("locked: 4 runs, 1 with a failure; the first is run 2: s.two",
                       answer.stdout.splitlines())
         self.assertIn("not ok 2 two",
-                      (self.repo / "build/results/run-tree-um/locked/kernel.log").read_text(encoding="utf-8"))
+                      (self.repo / "build/results/run-tree-um/locked/kernel.log").read_text())
         self.assertEqual(run_value(self.repo)["runs"]["locked"], {"runs": 4, "bad_runs": 1})
         self.assertEqual(self.stages()["locked"]["s.two"], "FAIL")
 

@@ -24,7 +24,8 @@ NOBODY = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1",
 
 #: Stands in for the kernel's: must know a MAINTAINERS with the suites, and be given all patches.
 GET_MAINTAINER = r"""
-open(my $m, '<', 'MAINTAINERS') or die; local $/; die "not listed\n" unless <$m> =~ m{^F:\tmm/tests/two_kunit.c$}m;
+open(my $m, '<', 'MAINTAINERS') or die; local $/;
+die "not listed\n" unless <$m> =~ m{^F:\tmm/tests/two_kunit.c$}m;
 my $options = join ' ', @ARGV; die "not all\n" unless 6 == grep { /\.patch$/ && -f } @ARGV;
 print $options =~ /--no-l / ? qq{"O'N X." <o\@x>\n} : qq{list\@x\n};
 """
@@ -87,6 +88,7 @@ class ExportCase(Case):
         write(self.repo / ".kunitconfig", OPTIONS)
         for name in ("helpers", "exports", "one", "two"):
             write(self.repo / steps.TEXTS / name, f"Subject: mm/tests: {name}\n\nAbout {name}.\n")
+        write(self.repo / steps.TEXTS / steps.NEWEST, "9.9\n")
         for place in (steps.TEXTS, "mm/patches/linux-6.12"):
             write(self.repo / place / "cover", f"Subject: all of it\n\nCover of {place}.\n")
         self.tree = kernel_tree(self.temp / "tree")

@@ -25,7 +25,8 @@ case "$(basename "$0") $*" in
 "apt-cache show"*) cat "$here/show" ;;
 "apt-cache pkgnames"*) echo linux-source-6.1; echo linux-source-6.12 ;;
 *update*) test -e "$here/online" || { echo "E: Failed to fetch the lists"; exit 100; } ;;
-*download*) test -e "$here/online" || { echo "E: Failed to fetch the package  Could not resolve host"; exit 100; }
+*download*) test -e "$here/online" || {
+		echo "E: Failed to fetch the package  Could not resolve host"; exit 100; }
 	cp "$here/deb" ./linux-source-6.12_6.12.99-1_all.deb ;;
 esac
 """

@@ -34,9 +34,6 @@ class ListTest(Case):
                   (place / "series").read_text(encoding="utf-8"))
             for patch in lines.read_series(REPO, name).patches:
                 write(self.temp / place.relative_to(REPO) / patch, "")
-        for name in ("jobs.yaml", "scheduler.yaml"):
-            write(self.temp / "tools/kernelci" / name,
-                  (REPO / "tools/kernelci" / name).read_text(encoding="utf-8"))
         write(self.temp / "mm/patches/linux-9.9/series",
               "# stage: stock contract=revalidate\nx.patch\n# stage: new contract=locked\n")
         write(self.temp / "mm/patches/linux-9.9/x.patch", "")
