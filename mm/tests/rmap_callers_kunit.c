@@ -8,8 +8,9 @@
  * An observer, an mmu_notifier of the test's mm, looks at the folio from inside
  * the walk. Where no walk calls one, in memory_failure(), a kprobe does.
  */
-#include <kunit/test.h>
+#include <kunit/resource.h>
 #include <kunit/test-bug.h>
+#include <kunit/test.h>
 #include <linux/damon.h>
 #include <linux/fs.h>
 #include <linux/kprobes.h>
@@ -21,9 +22,9 @@
 #include <linux/pagemap.h>
 #include <linux/rmap.h>
 #include <linux/sched/signal.h>
+#include <linux/swap.h>
 
 #include "../internal.h"
-#include "rmap_kunit_compat.h"
 #include "rmap_kunit_helpers.h"
 
 /**
@@ -56,7 +57,7 @@ struct caller {
 	int is_locked;
 	struct mem_cgroup *memcg;
 	ssize_t ret;
-	unsigned long vm_flags;
+	vma_flags_t vm_flags;
 	bool idle;
 };
 
@@ -304,7 +305,7 @@ static void caller_putback_lru(void *folio)
 
 static void caller_isolate(struct kunit *test, struct folio *folio)
 {
-	KUNIT_ASSERT_TRUE(test, rmap_kunit_isolate_lru(folio));
+	KUNIT_ASSERT_TRUE(test, folio_isolate_lru(folio));
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, caller_putback_lru,
 							folio), 0);
 }
@@ -407,6 +408,6 @@ static struct kunit_suite rmap_callers_test_suite = {
 
 kunit_test_suite(rmap_callers_test_suite);
 
-MODULE_IMPORT_NS_KUNIT;
+MODULE_IMPORT_NS("EXPORTED_FOR_KUNIT_TESTING");
 MODULE_DESCRIPTION("KUnit tests for the callers of rmap_walk()");
 MODULE_LICENSE("GPL");

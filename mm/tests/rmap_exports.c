@@ -7,6 +7,7 @@
  * any tree, and need no change to it. What the tree exports itself, which the
  * Makefile finds out, is left out: nothing may be exported twice.
  */
+#include <kunit/visibility.h>
 #include <linux/damon.h>
 #include <linux/export.h>
 #include <linux/fs.h>
@@ -26,7 +27,6 @@
 #include <linux/swapops.h>
 
 #include "../internal.h"
-#include "rmap_kunit_compat.h"
 
 /* The Makefile says -DRMAP_KUNIT_EXPORTED_x of what the tree exports. */
 #define RMAP_KUNIT_EXPORT(x) \
@@ -57,7 +57,7 @@ RMAP_KUNIT_EXPORT(try_to_unmap);
 RMAP_KUNIT_EXPORT(vfs_read);
 RMAP_KUNIT_EXPORT(walk_page_range);
 
-#ifdef RMAP_KUNIT_HAS_FOLIO_MOVE_ANON_RMAP
+#ifndef RMAP_KUNIT_LACKS_FOLIO_MOVE_ANON_RMAP
 RMAP_KUNIT_EXPORT(folio_move_anon_rmap);
 #else
 RMAP_KUNIT_EXPORT(page_move_anon_rmap);
@@ -79,9 +79,6 @@ RMAP_KUNIT_EXPORT(dump_mm);
 #ifdef SPLIT_RSS_COUNTING
 RMAP_KUNIT_EXPORT(sync_mm_rss);
 #endif
-#ifdef CONFIG_UML
-RMAP_KUNIT_EXPORT(max_pfn);
-#endif
 #ifdef CONFIG_SWAP
 RMAP_KUNIT_EXPORT(swap_migration_ad_supported);
 #endif
@@ -99,7 +96,7 @@ RMAP_KUNIT_EXPORT(root_mem_cgroup);
 #endif
 
 #ifdef CONFIG_MEMORY_FAILURE
-#ifdef RMAP_KUNIT_HAS_NUM_POISONED_PAGES_SUB
+#ifndef RMAP_KUNIT_LACKS_NUM_POISONED_PAGES_SUB
 RMAP_KUNIT_EXPORT(num_poisoned_pages_sub);
 #else
 RMAP_KUNIT_EXPORT(num_poisoned_pages);
@@ -126,7 +123,7 @@ RMAP_KUNIT_EXPORT(damon_new_ctx);
 RMAP_KUNIT_EXPORT(damon_new_region);
 RMAP_KUNIT_EXPORT(damon_new_target);
 RMAP_KUNIT_EXPORT(damon_select_ops);
-#ifdef RMAP_KUNIT_HAS_DAMOS_YOUNG
+#if !defined(RMAP_KUNIT_LACKS_DAMOS_FILTERS) && defined(CONFIG_DAMON_PADDR)
 RMAP_KUNIT_EXPORT(damon_add_scheme);
 RMAP_KUNIT_EXPORT(damon_new_scheme);
 RMAP_KUNIT_EXPORT(damos_add_filter);

@@ -19,7 +19,6 @@
 #include <linux/uaccess.h>
 
 #include "../internal.h"
-#include "rmap_kunit_compat.h"
 #include "rmap_kunit_helpers.h"
 
 /**
@@ -160,6 +159,6 @@ static struct kunit_suite rmap_test_suite = {
 
 kunit_test_suite(rmap_test_suite);
 
-MODULE_IMPORT_NS_KUNIT;
+MODULE_IMPORT_NS("EXPORTED_FOR_KUNIT_TESTING");
 MODULE_DESCRIPTION("KUnit tests for the reverse map of anonymous folios");
 MODULE_LICENSE("GPL");

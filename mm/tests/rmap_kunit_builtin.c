@@ -3,15 +3,16 @@
  * What the suites do with parts of the kernel that no module can reach. This is
  * always built in.
  */
+#include <kunit/visibility.h>
 #include <linux/errno.h>
 #include <linux/kernel.h>
+#include <linux/memblock.h>
 #include <linux/mm_types.h>
 #include <linux/sched.h>
 #include <asm/syscall.h>
 #include <asm/tlbflush.h>
 #include <asm/unistd.h>
 
-#include "rmap_kunit_compat.h"
 #include "rmap_kunit_helpers.h"
 
 /* No others are to be had through this. */
@@ -45,7 +46,7 @@ long rmap_kunit_syscall6(unsigned int nr, unsigned long a, unsigned long b,
 		if (++i == ARRAY_SIZE(rmap_kunit_syscalls))
 			return -EINVAL;
 #if defined(CONFIG_UML)
-	return rmap_kunit_sys_call_table[nr](a, b, c, d, e, f);
+	return sys_call_table[nr](a, b, c, d, e, f);
 #elif defined(CONFIG_X86_64)
 	struct pt_regs regs = {
 		.di = a, .si = b, .dx = c, .r10 = d, .r8 = e, .r9 = f,
@@ -72,3 +73,19 @@ void rmap_kunit_flush_tlb(void)
 	flush_tlb_mm(current->mm);
 }
 EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_flush_tlb);
+
+/**
+ * rmap_kunit_raise_max_pfn() - Have page_idle see the memory up to a page
+ * @pfn: the page
+ *
+ * UML takes the amount of its memory for the end of it, so page_idle may not see
+ * what is above a hole. It counts in words of its bitmap.
+ */
+void rmap_kunit_raise_max_pfn(unsigned long pfn)
+{
+	unsigned long end = round_up(pfn + 1, 64);
+
+	if (IS_ENABLED(CONFIG_UML) && max_pfn < end)
+		max_pfn = end;
+}
+EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_raise_max_pfn);

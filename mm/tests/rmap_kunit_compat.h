@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What differs between the kernels that the suites are run on, under one name
- * each. Kernels are told apart by what they have where that can be seen: features
- * travel between trees.
+ * The suites are written for Linux 7.3. This makes older kernels look like it: it
+ * supplies what they lack, and nothing where they lack nothing. The Makefile has it
+ * included first of all everywhere. It says with RMAP_KUNIT_LACKS_x what is missing,
+ * where the preprocessor cannot see that: features travel between trees.
  */
 #ifndef _MM_TESTS_RMAP_KUNIT_COMPAT_H
 #define _MM_TESTS_RMAP_KUNIT_COMPAT_H
@@ -11,15 +12,15 @@
 #include <kunit/test.h>
 #include <kunit/test-bug.h>
 #include <linux/damon.h>
-#include <linux/fs.h>
 #include <linux/fs_struct.h>
 #include <linux/kthread.h>
-#include <linux/memblock.h>
+#include <linux/mm.h>
 #include <linux/mm_inline.h>
 #include <linux/mm_types.h>
 #include <linux/mman.h>
 #include <linux/mmu_notifier.h>
 #include <linux/module.h>
+#include <linux/pagemap.h>
 #include <linux/percpu_counter.h>
 #include <linux/rmap.h>
 #include <linux/sched/mm.h>
@@ -32,17 +33,11 @@
 
 #include "../internal.h"
 
-/* What is exported for KUnit is in a namespace; the oldest kernels have no word for it. */
-#ifdef RMAP_KUNIT_HAS_VISIBILITY
-#include <kunit/visibility.h>
+/* It takes a string, and took a bare word. */
+#ifdef RMAP_KUNIT_LACKS_STRING_NS
+#undef MODULE_IMPORT_NS
+#define MODULE_IMPORT_NS(ns)	MODULE_INFO(import_ns, ns)
 #endif
-#ifndef EXPORT_SYMBOL_IF_KUNIT
-#define EXPORT_SYMBOL_IF_KUNIT(symbol) \
-	EXPORT_SYMBOL_NS(symbol, EXPORTED_FOR_KUNIT_TESTING)
-#endif
-
-/* MODULE_IMPORT_NS() took a bare word, and takes a string. */
-#define MODULE_IMPORT_NS_KUNIT	MODULE_INFO(import_ns, "EXPORTED_FOR_KUNIT_TESTING")
 
 /*
  * Before KUnit had actions, it cleaned up in the test's own thread, with the test's
@@ -180,39 +175,29 @@ static inline unsigned long rmap_kunit_attach_and_mmap(struct kunit *test, struc
 #endif /* !KUNIT_FAIL_AND_ABORT */
 
 /* It takes a folio now. */
-#ifndef RMAP_KUNIT_HAS_FOLIO_MOVE_ANON_RMAP
+#ifdef RMAP_KUNIT_LACKS_FOLIO_MOVE_ANON_RMAP
 #define folio_move_anon_rmap(folio, vma)	page_move_anon_rmap(&(folio)->page, vma)
 #endif
 
-#ifndef pmdp_get_lockless
-#define pmdp_get_lockless(pmdp)		READ_ONCE(*(pmdp))
-#endif
-
-/* Without locks of their own, VMAs have the mmap_lock. */
-#ifndef CONFIG_PER_VMA_LOCK
-#define vma_start_write(vma)		mmap_assert_write_locked((vma)->vm_mm)
-#endif
-
-/* There are functions for that since VMAs have locks of their own. */
-static inline void rmap_kunit_set_vm_flag(struct vm_area_struct *vma,
-					  unsigned long flag, bool set)
-{
-	unsigned long *flags = (unsigned long *)&vma->vm_flags;
-
-	vma_start_write(vma);
-	*flags = set ? *flags | flag : *flags & ~flag;
-}
-
 /* It says whether it could; before, what went wrong. */
-static inline bool rmap_kunit_isolate_lru(struct folio *folio)
-{
-	long ret = folio_isolate_lru(folio);
+#ifdef RMAP_KUNIT_LACKS_BOOL_ISOLATE_LRU
+#define folio_isolate_lru(folio)		(!(folio_isolate_lru)(folio))
+#endif
 
-	return __same_type(folio_isolate_lru(folio), int) ? !ret : ret;
-}
+#ifdef RMAP_KUNIT_LACKS_PMDP_GET_LOCKLESS
+#define pmdp_get_lockless(pmdp)			READ_ONCE(*(pmdp))
+#endif
 
-/* The counters of an mm are the percpu_counters that they looked like, or simple ones. */
-static inline long rmap_kunit_rss_count(struct mm_struct *mm, int member)
+/* Without locks of their own, VMAs have the mmap_lock, and no functions for flags. */
+#ifdef RMAP_KUNIT_LACKS_VMA_START_WRITE
+#define vma_start_write(vma)			mmap_assert_write_locked((vma)->vm_mm)
+#define vm_flags_set(vma, flags)		((vma)->vm_flags |= (flags))
+#define vm_flags_clear(vma, flags)		((vma)->vm_flags &= ~(flags))
+#endif
+
+/* The counters were simple ones before they were percpu_counters. */
+#ifdef RMAP_KUNIT_LACKS_MM_COUNTER_SUM
+static inline unsigned long get_mm_counter_sum(struct mm_struct *mm, int member)
 {
 	void *any = &mm->rss_stat;
 	struct percpu_counter *counters = any;
@@ -226,38 +211,12 @@ static inline long rmap_kunit_rss_count(struct mm_struct *mm, int member)
 		return percpu_counter_sum(&counters[member]);
 	return atomic_long_read(&simple[member]);
 }
-
-/* Whether a swap entry can say that its page is nobody else's. */
-static inline bool rmap_kunit_has_exclusive_swap(void)
-{
-	return pte_swp_exclusive(pte_swp_mkexclusive(__pte(0)));
-}
-
-/* Whether a THP that memory_failure() cannot split kills whoever maps it. */
-#ifndef RMAP_KUNIT_HAS_KILL_PROCS_NOW
-#define RMAP_KUNIT_HAS_KILL_PROCS_NOW		0
 #endif
 
-/* Whether memory_failure() finds the processes that map a KSM folio. */
-#ifndef RMAP_KUNIT_HAS_COLLECT_PROCS_KSM
-#define RMAP_KUNIT_HAS_COLLECT_PROCS_KSM	0
-#endif
-
-#ifdef CONFIG_MEMORY_FAILURE
 /* Poisoned pages are counted for their node too, so the page has to be told. */
-static inline void rmap_kunit_unpoisoned(unsigned long pfn)
-{
-	void (*one)(long nr);
-	void (*two)(unsigned long pfn, long nr);
-
-	if (__same_type(&num_poisoned_pages_sub, one)) {
-		one = (void *)num_poisoned_pages_sub;
-		one(1);
-		return;
-	}
-	two = (void *)num_poisoned_pages_sub;
-	two(pfn, 1);
-}
+#if defined(RMAP_KUNIT_LACKS_NUM_POISONED_PAGES_SUB) && \
+	defined(CONFIG_MEMORY_FAILURE)
+#define num_poisoned_pages_sub(pfn, nr)		num_poisoned_pages_sub(((void)(pfn), nr))
 #endif
 
 /* What there is to UFFDIO_MOVE for user space, for kernels that do not have it. */
@@ -283,102 +242,53 @@ struct uffdio_move {
 #define UFFD_FEATURE_WP_UNPOPULATED		0
 #endif
 
-/* Whether the memory map of a userfaultfd's process changes; %NULL if that is hidden. */
-static inline atomic_t *rmap_kunit_mmap_changing(struct file *uffd)
-{
-#ifdef RMAP_KUNIT_HAS_USERFAULTFD_CTX
-	struct userfaultfd_ctx *ctx = uffd->private_data;
-
-	return &ctx->mmap_changing;
-#else
-	return NULL;
-#endif
-}
-
-/* What the callbacks of an mmu_notifier say about young bits: int, later bool. */
-#define RMAP_KUNIT_YOUNG \
-	typeof(((struct mmu_notifier_ops *)NULL)->test_young(NULL, NULL, 0))
-
-/*
- * The flags of a VMA are a word, or a bitmap whose first word is the same. The
- * functions of a kernel that has the bitmap take one or the other.
- */
-#ifdef EMPTY_VMA_FLAGS
-#define RMAP_KUNIT_NO_VMA_FLAGS		EMPTY_VMA_FLAGS
-#else
-#define RMAP_KUNIT_NO_VMA_FLAGS		0
+/* Where it is hidden there is no UFFDIO_MOVE either, and nobody looks into it. */
+#ifdef RMAP_KUNIT_LACKS_USERFAULTFD_CTX
+struct userfaultfd_ctx {
+	atomic_t mmap_changing;
+};
 #endif
 
-static inline struct file *rmap_kunit_shmem_file(const char *name, loff_t size)
-{
-	return shmem_kernel_file_setup(name, size, RMAP_KUNIT_NO_VMA_FLAGS);
-}
-
-static inline int rmap_kunit_folio_referenced(struct folio *folio, int is_locked,
-					      struct mem_cgroup *memcg,
-					      unsigned long *vm_flags)
-{
-	union {
-		unsigned long word;
-#ifdef EMPTY_VMA_FLAGS
-		vma_flags_t bitmap;
+/* What the callbacks of an mmu_notifier say about young bits was an int. */
+#ifdef RMAP_KUNIT_LACKS_BOOL_YOUNG
+#define RMAP_KUNIT_YOUNG			int
 #endif
-	} flags = {};
-	/* Goes for a pointer to either. */
-	void *any = &flags;
-	int ret = folio_referenced(folio, is_locked, memcg, any);
 
-	*vm_flags = flags.word;
-	return ret;
-}
+/* It was called for other flushes too, and on every architecture. */
+#ifdef RMAP_KUNIT_LACKS_SECONDARY_TLBS
+#define arch_invalidate_secondary_tlbs		invalidate_range
+#endif
 
-/*
- * What a page table entry holds that is not present: swap and migration entries
- * were renamed, and are leaf entries now.
- */
-#ifdef _LINUX_LEAFOPS_H
-#define pte_to_swp_entry(pte)		softleaf_from_pte(pte)
-#define non_swap_entry(entry)		(!softleaf_is_swap(entry))
-#define is_migration_entry(entry)	softleaf_is_migration(entry)
-#define is_pte_marker(pte)		pte_is_marker(pte)
-#define is_pmd_migration_entry(pmd)	pmd_is_migration_entry(pmd)
-
-static inline bool is_swap_pte(pte_t pte)
-{
-	return !pte_none(pte) && !pte_present(pte);
-}
+/* The flags of a VMA were a word. */
+#ifndef EMPTY_VMA_FLAGS
+#define EMPTY_VMA_FLAGS				0UL
+#define vma_flags_t				unsigned long
+#define vma_flags_empty(flags)			(!*(flags))
+#define vma_flags_test(flags, bit)		(!!(*(flags) & BIT(bit)))
+#define vma_flags_same(flags, bit)		(*(flags) == BIT(bit))
+#define VMA_WRITE_BIT				ilog2(VM_WRITE)
+#define VMA_LOCKED_BIT				ilog2(VM_LOCKED)
 #endif
 
 /* The bits of folio->mapping. */
-#ifdef FOLIO_MAPPING_ANON
-#define PAGE_MAPPING_ANON		FOLIO_MAPPING_ANON
+#ifndef FOLIO_MAPPING_ANON
+#define FOLIO_MAPPING_ANON			PAGE_MAPPING_ANON
 #endif
 
-#if defined(CONFIG_ARCH_ENABLE_THP_MIGRATION) || \
-	defined(CONFIG_ARCH_HAS_PMD_SOFTLEAVES)
-#define RMAP_KUNIT_THP_MIGRATION
+#if defined(CONFIG_ARCH_ENABLE_THP_MIGRATION) && \
+	!defined(CONFIG_ARCH_HAS_PMD_SOFTLEAVES)
+#define CONFIG_ARCH_HAS_PMD_SOFTLEAVES		1
 #endif
 
 /* The bit of write protection got a second use, and another name. */
-#ifdef UFFDIO_REGISTER_MODE_RWP
-#define pte_uffd_wp(pte)		pte_uffd(pte)
-#define pte_swp_uffd_wp(pte)		pte_swp_uffd(pte)
+#ifndef UFFDIO_REGISTER_MODE_RWP
+#define pte_uffd(pte)				pte_uffd_wp(pte)
+#define pte_swp_uffd(pte)			pte_swp_uffd_wp(pte)
 #endif
 
-/*
- * UML takes the amount of its memory for the end of it, so page_idle may not see
- * what is above a hole. It counts in words of its bitmap.
- */
-static inline void rmap_kunit_raise_max_pfn(unsigned long pfn)
-{
-	unsigned long end = round_up(pfn + 1, 64);
-
-	if (IS_ENABLED(CONFIG_UML) && max_pfn < end)
-		max_pfn = end;
-}
-
-#ifdef CONFIG_UML
-/* Kernels have it in different headers, and with different types. */
+/* UML had it in other headers, and with other types. */
+#ifdef RMAP_KUNIT_LACKS_UML_SYSCALLS
+#define sys_call_table				rmap_kunit_sys_call_table
 extern long (*const rmap_kunit_sys_call_table[])(unsigned long a,
 						 unsigned long b,
 						 unsigned long c,
@@ -388,148 +298,21 @@ extern long (*const rmap_kunit_sys_call_table[])(unsigned long a,
 	asm("sys_call_table");
 #endif
 
-/* Where kernel threads see no files, they can borrow those of init meanwhile. */
-static inline struct fs_struct *rmap_kunit_borrow_files(void)
-{
-#ifdef scoped_with_init_fs
-	return __override_init_fs();
-#else
-	return NULL;
-#endif
-}
-
-static inline void rmap_kunit_return_files(struct fs_struct *own)
-{
-#ifdef scoped_with_init_fs
-	__revert_init_fs(own);
-#endif
-}
-
-/* vfs_ioctl() is not for everybody any more. */
-static inline long rmap_kunit_ioctl(struct file *file, unsigned int cmd,
-				    unsigned long arg)
-{
-	return file->f_op->unlocked_ioctl(file, cmd, arg);
-}
-
-/* UFFDIO_MOVE moves runs of pages: the TLB is flushed before they arrive ... */
-static inline bool rmap_kunit_moves_runs(void)
-{
-#ifdef RMAP_KUNIT_HAS_MOVE_RUNS
-	return true;
-#else
-	return false;
-#endif
-}
-
-/* ... or once they have arrived. */
-static inline bool rmap_kunit_moves_then_flushes(void)
-{
-#ifdef RMAP_KUNIT_HAS_MOVE_PRESENT_PTES
-	return true;
-#else
-	return false;
-#endif
-}
-
-/* Who is told of flushes for secondary TLBs, and on which architectures. */
-#ifdef RMAP_KUNIT_HAS_SECONDARY_TLBS
-#define RMAP_KUNIT_SECONDARY_TLBS arch_invalidate_secondary_tlbs
-#else
-#define RMAP_KUNIT_SECONDARY_TLBS invalidate_range
+/* Kernel threads saw the files of init. */
+#ifndef scoped_with_init_fs
+#define scoped_with_init_fs()
 #endif
 
-static inline bool rmap_kunit_flushes_secondary_tlbs(void)
-{
-#ifdef RMAP_KUNIT_HAS_SECONDARY_TLBS
-	return !IS_ENABLED(CONFIG_UML) &&
-	       (IS_ENABLED(CONFIG_X86_64) || IS_ENABLED(CONFIG_ARM64));
-#else
-	return true;
+#ifdef CONFIG_DAMON
+/* A filter can let through what it matches, and says how much it let through. */
+#ifdef RMAP_KUNIT_LACKS_DAMOS_ALLOW
+#define damos_new_filter(type, matching, allow) \
+	damos_new_filter(type, ((void)(allow), matching))
 #endif
-}
-
-/* Nor is damon_add_region(). */
-static inline void rmap_kunit_damon_add_region(struct damon_region *region,
-					       struct damon_target *target)
-{
-	list_add_tail(&region->list, &target->regions_list);
-	target->nr_regions++;
-}
-
-/* DAMOS has filters, the one for young pages among them. */
-#if defined(CONFIG_DAMON_PADDR) && \
-	(defined(damos_for_each_filter) || defined(damos_for_each_ops_filter))
-#define RMAP_KUNIT_HAS_DAMOS_YOUNG
-
-static inline struct damos *rmap_kunit_damon_new_scheme(enum damos_action action)
-{
-	struct damos_access_pattern pattern = {};
-	struct damos_watermarks wmarks = {};
-	struct damos_quota quota = {};
-	struct damos *scheme;
-
-	scheme = damon_new_scheme(&pattern, action, 0, &quota, &wmarks, NUMA_NO_NODE);
-	if (!scheme)
-		return NULL;
-	/* DAMON's core sets these before it calls the operations. */
-#ifdef RMAP_KUNIT_HAS_CORE_FILTERS_ALLOWED
-	scheme->core_filters_allowed = false;
+#ifdef RMAP_KUNIT_LACKS_SZ_FILTER_PASSED
+#define apply_scheme(ctx, target, region, scheme, passed) \
+	apply_scheme(ctx, target, region, ((void)(passed), scheme))
 #endif
-#ifdef RMAP_KUNIT_HAS_OPS_FILTERS_DEFAULT_REJECT
-	scheme->ops_filters_default_reject = false;
-#endif
-	return scheme;
-}
-
-/* A filter that leaves out what is young; later ones can also let through. */
-static inline struct damos_filter *rmap_kunit_damos_not_young(void)
-{
-	struct damos_filter *(*two)(enum damos_filter_type type, bool matching);
-	struct damos_filter *(*three)(enum damos_filter_type type, bool matching,
-				      bool allow);
-
-	if (__same_type(&damos_new_filter, two)) {
-		two = (void *)damos_new_filter;
-		return two(DAMOS_FILTER_TYPE_YOUNG, true);
-	}
-	three = (void *)damos_new_filter;
-	return three(DAMOS_FILTER_TYPE_YOUNG, true, false);
-}
-
-/* The later one also says how much the filters let through. */
-static inline unsigned long rmap_kunit_damos_call(struct damon_ctx *ctx,
-						  struct damon_region *region,
-						  struct damos *scheme)
-{
-	unsigned long (*four)(struct damon_ctx *ctx, struct damon_target *target,
-			      struct damon_region *region, struct damos *scheme);
-	unsigned long (*five)(struct damon_ctx *ctx, struct damon_target *target,
-			      struct damon_region *region, struct damos *scheme,
-			      unsigned long *passed);
-	unsigned long passed;
-
-	if (__same_type(ctx->ops.apply_scheme, four)) {
-		four = (void *)ctx->ops.apply_scheme;
-		return four(ctx, NULL, region, scheme);
-	}
-	five = (void *)ctx->ops.apply_scheme;
-	return five(ctx, NULL, region, scheme, &passed);
-}
-
-/* Some pass over what the scheme was applied to last: look where nothing is first. */
-static inline unsigned long rmap_kunit_damos_apply(struct damon_ctx *ctx,
-						   struct damon_region *region,
-						   struct damos *scheme)
-{
-	struct damon_addr_range range = region->ar;
-
-	region->ar.start = PAGE_MASK - PAGE_SIZE;
-	region->ar.end = PAGE_MASK;
-	rmap_kunit_damos_call(ctx, region, scheme);
-	region->ar = range;
-	return rmap_kunit_damos_call(ctx, region, scheme);
-}
 #endif
 
 #endif /* _MM_TESTS_RMAP_KUNIT_COMPAT_H */

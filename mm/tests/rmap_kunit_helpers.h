@@ -12,6 +12,7 @@
 
 #include "rmap_kunit_helpers/builtin.h"
 #include "rmap_kunit_helpers/core.h"
+#include "rmap_kunit_helpers/damon.h"
 #include "rmap_kunit_helpers/entry.h"
 #include "rmap_kunit_helpers/files.h"
 #include "rmap_kunit_helpers/folio.h"

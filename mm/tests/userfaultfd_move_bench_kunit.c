@@ -10,6 +10,7 @@
  *
  * Each figure is a line "figure NAME VALUE UNIT" in the log.
  */
+#include <kunit/resource.h>
 #include <kunit/test.h>
 #include <linux/ctype.h>
 #include <linux/damon.h>
@@ -31,7 +32,6 @@
 #include <asm/unistd.h>
 
 #include "../internal.h"
-#include "rmap_kunit_compat.h"
 #include "rmap_kunit_helpers.h"
 
 #define BENCH_PAGES	2048

@@ -7,11 +7,13 @@
  * thread with the lock held, the other allocates memory when it fails. Not so with
  * a folio lock that a KUnit action lets go of, see move_block_on_folio().
  */
+#include <kunit/resource.h>
 #include <kunit/test.h>
 #include <linux/fdtable.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/kprobes.h>
+#include <linux/leafops.h>
 #include <linux/migrate.h>
 #include <linux/mm.h>
 #include <linux/mman.h>
@@ -25,14 +27,12 @@
 #include <linux/shmem_fs.h>
 #include <linux/sizes.h>
 #include <linux/swap.h>
-#include <linux/swapops.h>
 #include <linux/uaccess.h>
 #include <linux/userfaultfd_k.h>
 #include <uapi/linux/userfaultfd.h>
 #include <asm/futex.h>
 
 #include "../internal.h"
-#include "rmap_kunit_compat.h"
 #include "rmap_kunit_helpers.h"
 
 #include "userfaultfd_move/move.c"
@@ -178,6 +178,6 @@ static struct kunit_suite userfaultfd_move_test_suite = {
 
 kunit_test_suite(userfaultfd_move_test_suite);
 
-MODULE_IMPORT_NS_KUNIT;
+MODULE_IMPORT_NS("EXPORTED_FOR_KUNIT_TESTING");
 MODULE_DESCRIPTION("KUnit tests for UFFDIO_MOVE");
 MODULE_LICENSE("GPL");

@@ -139,7 +139,7 @@ static void stale_anon_vma_is_not_looked_at(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, folio);
 	folio_lock(folio);
-	folio->mapping = (void *)ZERO_SIZE_PTR + PAGE_MAPPING_ANON;
+	folio->mapping = (void *)ZERO_SIZE_PTR + FOLIO_MAPPING_ANON;
 	locked = lock_anon_vma_read(folio);
 	got = get_anon_vma_of(folio);
 	folio->mapping = NULL;

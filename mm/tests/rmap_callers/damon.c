@@ -3,10 +3,6 @@
  * DAMON, through its operations for the physical address space
  */
 
-/*
- * DAMON, through its operations for the physical address space
- */
-
 #ifdef CONFIG_DAMON_PADDR
 
 static void damon_mkold_call(void *data)
@@ -74,14 +70,28 @@ static struct caller *damon_young_of_idle(struct kunit *test, struct caller *cal
 	return caller;
 }
 
-#ifdef RMAP_KUNIT_HAS_DAMOS_YOUNG
+#ifndef RMAP_KUNIT_LACKS_DAMOS_FILTERS
+
+/* Some pass over what the scheme was applied to last: look where nothing is first. */
+static unsigned long damos_apply(struct caller *caller)
+{
+	struct damon_operations *ops = &caller->ctx->ops;
+	struct damon_addr_range range = caller->region->ar;
+	unsigned long passed;
+
+	caller->region->ar.start = PAGE_MASK - PAGE_SIZE;
+	caller->region->ar.end = PAGE_MASK;
+	ops->apply_scheme(caller->ctx, NULL, caller->region, caller->scheme, &passed);
+	caller->region->ar = range;
+	return ops->apply_scheme(caller->ctx, NULL, caller->region, caller->scheme,
+				 &passed);
+}
 
 static void damos_call(void *data)
 {
 	struct caller *caller = data;
 
-	caller->ret = rmap_kunit_damos_apply(caller->ctx, caller->region,
-					     caller->scheme);
+	caller->ret = damos_apply(caller);
 	/* What it marks as accessed waits in a batch, with a reference. */
 	lru_add_drain_all();
 }
@@ -89,14 +99,26 @@ static void damos_call(void *data)
 /* A scheme for what is not young: to move it to the head of the LRU lists. */
 static struct caller *damos_of(struct kunit *test, struct caller *caller)
 {
+	struct damos_access_pattern pattern = {};
+	struct damos_watermarks wmarks = {};
+	struct damos_quota quota = {};
 	struct damos_filter *filter;
 
 	damon_mkold_of(test, caller);
 	caller->call = damos_call;
-	caller->scheme = rmap_kunit_damon_new_scheme(DAMOS_LRU_PRIO);
+	caller->scheme = damon_new_scheme(&pattern, DAMOS_LRU_PRIO, 0, &quota, &wmarks,
+					  NUMA_NO_NODE);
 	KUNIT_ASSERT_NOT_NULL(test, caller->scheme);
+	/* DAMON's core sets these before it calls the operations. */
+#ifndef RMAP_KUNIT_LACKS_CORE_FILTERS_ALLOWED
+	caller->scheme->core_filters_allowed = false;
+#endif
+#ifndef RMAP_KUNIT_LACKS_OPS_FILTERS_DEFAULT_REJECT
+	caller->scheme->ops_filters_default_reject = false;
+#endif
 	damon_add_scheme(caller->ctx, caller->scheme);
-	filter = rmap_kunit_damos_not_young();
+	/* What is young is left out. */
+	filter = damos_new_filter(DAMOS_FILTER_TYPE_YOUNG, true, false);
 	KUNIT_ASSERT_NOT_NULL(test, filter);
 	damos_add_filter(caller->scheme, filter);
 	return caller;

@@ -3,16 +3,12 @@
  * folio_referenced()
  */
 
-/*
- * folio_referenced()
- */
-
 static void folio_referenced_call(void *data)
 {
 	struct caller *caller = data;
 
-	caller->ret = rmap_kunit_folio_referenced(caller->folio, caller->is_locked,
-						  caller->memcg, &caller->vm_flags);
+	caller->ret = folio_referenced(caller->folio, caller->is_locked,
+				       caller->memcg, &caller->vm_flags);
 }
 
 /* The folio is isolated, as it is when reclaim calls. */
@@ -28,12 +24,12 @@ static void folio_referenced_expect_all(struct kunit *test, struct caller *calle
 {
 	caller_expect_walk(test, caller);
 	KUNIT_EXPECT_EQ(test, caller->ret, caller->mapped);
-	KUNIT_EXPECT_TRUE(test, caller->vm_flags & VM_WRITE);
+	KUNIT_EXPECT_TRUE(test, vma_flags_test(&caller->vm_flags, VMA_WRITE_BIT));
 	caller_expect_old(test, caller);
 
 	caller_run(test, caller);
 	KUNIT_EXPECT_EQ(test, caller->ret, 0);
-	KUNIT_EXPECT_EQ(test, caller->vm_flags, 0);
+	KUNIT_EXPECT_TRUE(test, vma_flags_empty(&caller->vm_flags));
 }
 
 static void folio_referenced_counts_a_young_pte(struct kunit *test)
@@ -127,7 +123,7 @@ static void folio_referenced_expect_yes(struct kunit *test, struct caller *calle
 {
 	caller_expect_no_walk(test, caller);
 	KUNIT_EXPECT_EQ(test, caller->ret, 1);
-	KUNIT_EXPECT_EQ(test, caller->vm_flags, 0);
+	KUNIT_EXPECT_TRUE(test, vma_flags_empty(&caller->vm_flags));
 }
 
 static void folio_referenced_contended_says_referenced(struct kunit *test)
@@ -186,6 +182,6 @@ static void folio_referenced_reports_mlock(struct kunit *test)
 	lru_add_drain_all();
 	rmap_kunit_expect_unchanged(test, caller->folio, &before);
 	KUNIT_EXPECT_EQ(test, caller->ret, 0);
-	KUNIT_EXPECT_EQ(test, caller->vm_flags, VM_LOCKED);
+	KUNIT_EXPECT_TRUE(test, vma_flags_same(&caller->vm_flags, VMA_LOCKED_BIT));
 	caller_expect_young(test, caller);
 }

@@ -1,9 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * memory_failure()
- */
-
-/*
  * memory_failure(). The walks are collect_procs() and, once a THP is split,
  * try_to_unmap(). What there is to probe in the one for a THP that cannot be split
  * is folio_lock_anon_vma_read(): the functions around it are inlined.
@@ -77,7 +73,7 @@ static void poisoned_heal(void *data)
 	/* Still in use as it was: unpoison_memory() leaves that alone. */
 	ClearPageHWPoison(poisoned->page);
 	folio_clear_has_hwpoisoned(folio);
-	rmap_kunit_unpoisoned(page_to_pfn(poisoned->page));
+	num_poisoned_pages_sub(page_to_pfn(poisoned->page), 1);
 }
 
 /* @folio is mapped at @addr; the page with this @index in it is to be hit. */
@@ -106,7 +102,7 @@ static struct poisoned *poisoned_alloc(struct kunit *test, unsigned long addr,
 
 static void poisoned_needs_a_signal_for_thps(struct kunit *test)
 {
-	if (!RMAP_KUNIT_HAS_KILL_PROCS_NOW)
+	if (__is_defined(RMAP_KUNIT_LACKS_KILL_PROCS_NOW))
 		kunit_skip(test, "this kernel tells nobody about a THP that it cannot split");
 }
 
@@ -254,7 +250,7 @@ static void memory_failure_takes_a_ksm_folio_out_of_use(struct kunit *test)
 {
 	unsigned long addr = rmap_kunit_mmap(test, 2);
 
-	if (!RMAP_KUNIT_HAS_COLLECT_PROCS_KSM)
+	if (__is_defined(RMAP_KUNIT_LACKS_COLLECT_PROCS_KSM))
 		kunit_skip(test, "memory_failure() of this kernel leaves KSM folios alone");
 	poisoned_expect_recovered(test,
 				  poisoned_alloc(test, addr,

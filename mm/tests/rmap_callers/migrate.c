@@ -3,10 +3,6 @@
  * Callers that always had the folio locked: unmapping, migration, cleaning
  */
 
-/*
- * Callers that always had the folio locked: unmapping, migration, cleaning
- */
-
 /* A lazily freed page needs no swap: try_to_unmap() discards it everywhere. */
 static void try_to_unmap_unmaps_each_process(struct kunit *test)
 {

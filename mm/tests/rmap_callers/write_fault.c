@@ -4,11 +4,6 @@
  * for them
  */
 
-/*
- * Write faults: what the folio lock and the references of those who scan memory
- * mean for them
- */
-
 /**
  * struct write_fault - A write to a page that is mapped read-only
  * @addr: user address

@@ -9,5 +9,6 @@ long rmap_kunit_syscall6(unsigned int nr, unsigned long a, unsigned long b,
 			 unsigned long c, unsigned long d, unsigned long e,
 			 unsigned long f);
 void rmap_kunit_flush_tlb(void);
+void rmap_kunit_raise_max_pfn(unsigned long pfn);
 
 #endif /* _MM_TESTS_RMAP_KUNIT_HELPERS_BUILTIN_H */

@@ -7,12 +7,15 @@
  * kunit_vm_mmap(). Cleaning up is done by KUnit actions. These run in another
  * thread, last in first out, so the mm is still there until they are done.
  */
-#include <linux/moduleparam.h>
+#include <kunit/test-bug.h>
+#include <kunit/test.h>
+#include <linux/fs_struct.h>
 #include <linux/module.h>
+#include <linux/moduleparam.h>
+#include <linux/printk.h>
 #include <linux/string.h>
 
 #include "../../internal.h"
-#include "../rmap_kunit_compat.h"
 #include "../rmap_kunit_helpers.h"
 #include "internal.h"
 
@@ -35,10 +38,11 @@
 long rmap_kunit_syscall(unsigned int nr, unsigned long a, unsigned long b,
 			unsigned long c, unsigned long d)
 {
-	struct fs_struct *own = rmap_kunit_borrow_files();
-	long ret = rmap_kunit_syscall6(nr, a, b, c, d, 0, 0);
+	long ret = -EINVAL;
 
-	rmap_kunit_return_files(own);
+	scoped_with_init_fs() {
+		ret = rmap_kunit_syscall6(nr, a, b, c, d, 0, 0);
+	}
 	return ret;
 }
 
@@ -118,6 +122,6 @@ bool rmap_kunit_failed(void)
 	return READ_ONCE(kunit_get_current_test()->status) == KUNIT_FAILURE;
 }
 
-MODULE_IMPORT_NS_KUNIT;
+MODULE_IMPORT_NS("EXPORTED_FOR_KUNIT_TESTING");
 MODULE_DESCRIPTION("Helpers of the KUnit tests for the reverse map");
 MODULE_LICENSE("GPL");

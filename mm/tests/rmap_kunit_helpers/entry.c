@@ -2,11 +2,11 @@
 /*
  * Page table entries of the test's memory
  */
+#include <kunit/test.h>
 #include <linux/mm.h>
 #include <linux/pagewalk.h>
 
 #include "../../internal.h"
-#include "../rmap_kunit_compat.h"
 #include "../rmap_kunit_helpers.h"
 #include "internal.h"
 
@@ -118,6 +118,6 @@ EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_is_hole);
  */
 long rmap_kunit_rss(int member)
 {
-	return rmap_kunit_rss_count(current->mm, member);
+	return get_mm_counter_sum(current->mm, member);
 }
 EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_rss);

@@ -2,7 +2,9 @@
 /*
  * Files of pseudo file systems, and settings
  */
+#include <kunit/resource.h>
 #include <kunit/test-bug.h>
+#include <kunit/test.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/kstrtox.h>
@@ -11,7 +13,6 @@
 #include <linux/string.h>
 
 #include "../../internal.h"
-#include "../rmap_kunit_compat.h"
 #include "../rmap_kunit_helpers.h"
 #include "internal.h"
 
@@ -67,6 +68,22 @@ struct file *rmap_kunit_open(struct kunit *test, const char *fs,
 	return file;
 }
 EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_open);
+
+/**
+ * rmap_kunit_ioctl() - Call an ioctl of a file
+ * @file: the file
+ * @cmd: the ioctl
+ * @arg: its argument
+ *
+ * vfs_ioctl() is not for modules.
+ *
+ * Return: what the ioctl returned.
+ */
+long rmap_kunit_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	return file->f_op->unlocked_ioctl(file, cmd, arg);
+}
+EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_ioctl);
 
 /**
  * rmap_kunit_read_uint() - Read a number from a file of sysfs

@@ -10,6 +10,7 @@ struct kunit;
 
 struct file *rmap_kunit_open(struct kunit *test, const char *fs,
 			     const char *path, int flags);
+long rmap_kunit_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
 unsigned int rmap_kunit_read_uint(struct kunit *test, struct file *file);
 void rmap_kunit_set(struct kunit *test, const char *fs, const char *path,
 		    const char *value);

@@ -2,6 +2,8 @@
 /*
  * Folios of the test's memory, and their state
  */
+#include <kunit/resource.h>
+#include <kunit/test.h>
 #include <linux/mm.h>
 #include <linux/page-flags.h>
 #include <linux/pagemap.h>
@@ -9,7 +11,6 @@
 #include <linux/swap.h>
 
 #include "../../internal.h"
-#include "../rmap_kunit_compat.h"
 #include "../rmap_kunit_helpers.h"
 #include "internal.h"
 

@@ -5,6 +5,7 @@
 #ifndef _MM_TESTS_RMAP_KUNIT_HELPERS_INTERNAL_H
 #define _MM_TESTS_RMAP_KUNIT_HELPERS_INTERNAL_H
 
+#include <kunit/visibility.h>
 #include <linux/types.h>
 
 struct kunit;

@@ -2,6 +2,8 @@
 /*
  * Folios of KSM
  */
+#include <kunit/resource.h>
+#include <kunit/test.h>
 #include <linux/fs.h>
 #include <linux/jiffies.h>
 #include <linux/mman.h>
@@ -9,7 +11,6 @@
 #include <linux/swap.h>
 
 #include "../../internal.h"
-#include "../rmap_kunit_compat.h"
 #include "../rmap_kunit_helpers.h"
 #include "internal.h"
 

@@ -2,7 +2,9 @@
 /*
  * A memory cgroup of the test's own
  */
+#include <kunit/resource.h>
 #include <kunit/test-bug.h>
+#include <kunit/test.h>
 #include <linux/fcntl.h>
 #include <linux/fs.h>
 #include <linux/jiffies.h>
@@ -11,11 +13,8 @@
 #include <asm/unistd.h>
 
 #include "../../internal.h"
-#include "../rmap_kunit_compat.h"
 #include "../rmap_kunit_helpers.h"
 #include "internal.h"
-
-#ifdef CONFIG_MEMCG
 
 #define RMAP_KUNIT_CGROUP	"rmap_kunit"
 
@@ -146,5 +145,3 @@ void rmap_kunit_leave_memcg(struct kunit *test)
 	rmap_kunit_join_cgroup(test, "cgroup.procs");
 }
 EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_leave_memcg);
-
-#endif /* CONFIG_MEMCG */

@@ -2,14 +2,16 @@
 /*
  * Memory of the test's own process
  */
+#include <kunit/resource.h>
+#include <kunit/test.h>
 #include <linux/mm.h>
 #include <linux/mman.h>
 #include <linux/sched/mm.h>
+#include <linux/shmem_fs.h>
 #include <linux/uaccess.h>
 #include <asm/unistd.h>
 
 #include "../../internal.h"
-#include "../rmap_kunit_compat.h"
 #include "../rmap_kunit_helpers.h"
 #include "internal.h"
 
@@ -233,7 +235,8 @@ unsigned long rmap_kunit_string(struct kunit *test, const char *string)
 static unsigned long rmap_kunit_mmap_file_as(struct kunit *test,
 					     unsigned long flags)
 {
-	struct file *file = rmap_kunit_shmem_file("rmap_kunit", PAGE_SIZE);
+	struct file *file = shmem_kernel_file_setup("rmap_kunit", PAGE_SIZE,
+						    EMPTY_VMA_FLAGS);
 
 	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, rmap_kunit_fput,

@@ -2,13 +2,14 @@
 /*
  * Forked processes
  */
+#include <kunit/resource.h>
 #include <kunit/test-bug.h>
+#include <kunit/test.h>
 #include <linux/pid.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 
 #include "../../internal.h"
-#include "../rmap_kunit_compat.h"
 #include "../rmap_kunit_helpers.h"
 #include "internal.h"
 

@@ -2,21 +2,23 @@
 /*
  * Swap, on a RAM disk
  */
+#include <kunit/resource.h>
 #include <kunit/test-bug.h>
+#include <kunit/test.h>
 #include <linux/fcntl.h>
 #include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/fs_struct.h>
 #include <linux/kdev_t.h>
+#include <linux/leafops.h>
 #include <linux/major.h>
 #include <linux/mman.h>
 #include <linux/string.h>
 #include <linux/swap.h>
-#include <linux/swapops.h>
 #include <linux/uaccess.h>
 #include <asm/unistd.h>
 
 #include "../../internal.h"
-#include "../rmap_kunit_compat.h"
 #include "../rmap_kunit_helpers.h"
 #include "internal.h"
 
@@ -72,15 +74,14 @@ static void rmap_kunit_mkswap(struct kunit *test, const char *path)
 {
 	union swap_header *header;
 	void *there;
-	struct fs_struct *own;
-	struct file *file;
+	struct file *file = NULL;
 	loff_t pos = 0;
 
 	header = kunit_kzalloc(test, PAGE_SIZE, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, header);
-	own = rmap_kunit_borrow_files();
-	file = filp_open(path, O_RDWR | O_EXCL | O_LARGEFILE, 0);
-	rmap_kunit_return_files(own);
+	scoped_with_init_fs() {
+		file = filp_open(path, O_RDWR | O_EXCL | O_LARGEFILE, 0);
+	}
 	if (file == ERR_PTR(-EBUSY))
 		kunit_skip(test, "the RAM disk is in use");
 	if (file == ERR_PTR(-ENXIO))
@@ -156,9 +157,7 @@ EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_swapon);
  */
 bool rmap_kunit_is_swapped(struct kunit *test, unsigned long addr)
 {
-	pte_t pte = rmap_kunit_entry(test, addr).pte;
-
-	return is_swap_pte(pte) && !non_swap_entry(pte_to_swp_entry(pte));
+	return softleaf_is_swap(softleaf_from_pte(rmap_kunit_entry(test, addr).pte));
 }
 EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_is_swapped);
 

@@ -2,6 +2,8 @@
 /*
  * The real userfaultfd
  */
+#include <kunit/resource.h>
+#include <kunit/test.h>
 #include <linux/fdtable.h>
 #include <linux/file.h>
 #include <linux/fs.h>
@@ -9,7 +11,6 @@
 #include <uapi/linux/userfaultfd.h>
 
 #include "../../internal.h"
-#include "../rmap_kunit_compat.h"
 #include "../rmap_kunit_helpers.h"
 #include "internal.h"
 

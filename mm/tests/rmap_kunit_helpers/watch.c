@@ -2,13 +2,14 @@
 /*
  * Looking on from inside of a walk: a notifier, and a probe
  */
+#include <kunit/resource.h>
+#include <kunit/test.h>
 #include <linux/kprobes.h>
 #include <linux/mmu_notifier.h>
 #include <linux/pagemap.h>
 #include <linux/rmap.h>
 
 #include "../../internal.h"
-#include "../rmap_kunit_compat.h"
 #include "../rmap_kunit_helpers.h"
 #include "internal.h"
 
@@ -76,6 +77,10 @@ void rmap_kunit_probe(struct kunit *test, struct rmap_kunit_probe *probe,
 }
 EXPORT_SYMBOL_IF_KUNIT(rmap_kunit_probe);
 
+#endif
+
+#ifndef RMAP_KUNIT_YOUNG
+#define RMAP_KUNIT_YOUNG	bool
 #endif
 
 static void rmap_kunit_look(struct mmu_notifier *notifier)

@@ -97,7 +97,10 @@ static void page_moves_between_locked_areas(struct kunit *test)
 static void move_flag_vma(unsigned long addr, unsigned long flag, bool set)
 {
 	mmap_write_lock(current->mm);
-	rmap_kunit_set_vm_flag(vma_lookup(current->mm, addr), flag, set);
+	if (set)
+		vm_flags_set(vma_lookup(current->mm, addr), flag);
+	else
+		vm_flags_clear(vma_lookup(current->mm, addr), flag);
 	mmap_write_unlock(current->mm);
 }
 

@@ -83,10 +83,10 @@ static void write_protected_page_moves_and_is_writable(struct kunit *test)
 	struct move *move = move_page(test);
 
 	move_watch_source(test, move);
-	KUNIT_ASSERT_TRUE(test, pte_uffd_wp(rmap_kunit_entry(test, move->src).pte));
+	KUNIT_ASSERT_TRUE(test, pte_uffd(rmap_kunit_entry(test, move->src).pte));
 	move_call(move);
 	move_expect_moved(test, move);
-	KUNIT_EXPECT_FALSE(test, pte_uffd_wp(rmap_kunit_entry(test, move->dst).pte));
+	KUNIT_EXPECT_FALSE(test, pte_uffd(rmap_kunit_entry(test, move->dst).pte));
 	rmap_kunit_write(test, move->dst, MOVE_OTHER);
 	KUNIT_EXPECT_PTR_EQ(test, rmap_kunit_folio(test, move->dst), move->folio);
 }
@@ -102,11 +102,11 @@ static void write_protected_swap_entry_moves(struct kunit *test)
 	rmap_kunit_put_folio(test, move->folio);
 	move->folio = NULL;
 	rmap_kunit_page_out(test, move->src);
-	move->entry = pte_to_swp_entry(rmap_kunit_entry(test, move->src).pte);
-	KUNIT_ASSERT_TRUE(test, pte_swp_uffd_wp(rmap_kunit_entry(test, move->src).pte));
+	move->entry = softleaf_from_pte(rmap_kunit_entry(test, move->src).pte);
+	KUNIT_ASSERT_TRUE(test, pte_swp_uffd(rmap_kunit_entry(test, move->src).pte));
 	move_count_references(move);
 	move_call(move);
-	KUNIT_EXPECT_TRUE(test, pte_swp_uffd_wp(rmap_kunit_entry(test, move->dst).pte));
+	KUNIT_EXPECT_TRUE(test, pte_swp_uffd(rmap_kunit_entry(test, move->dst).pte));
 	move_expect_moved_swapped(test, move);
 	rmap_kunit_write(test, move->dst, MOVE_OTHER);
 }
@@ -119,10 +119,10 @@ static void write_protected_hole_is_refused(struct kunit *test)
 	if (UFFD_FEATURE_WP_UNPOPULATED == 0)
 		kunit_skip(test, "this kernel has no UFFD_FEATURE_WP_UNPOPULATED");
 	move_watch_source(test, move);
-	KUNIT_ASSERT_TRUE(test, is_pte_marker(rmap_kunit_entry(test, move->src).pte));
+	KUNIT_ASSERT_TRUE(test, pte_is_marker(rmap_kunit_entry(test, move->src).pte));
 	move->req.mode = UFFDIO_MOVE_MODE_ALLOW_SRC_HOLES;
 	move_expect(test, move, -EFAULT, -EFAULT);
-	KUNIT_EXPECT_TRUE(test, is_pte_marker(rmap_kunit_entry(test, move->src).pte));
+	KUNIT_EXPECT_TRUE(test, pte_is_marker(rmap_kunit_entry(test, move->src).pte));
 	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->dst));
 }
 

@@ -42,7 +42,7 @@ static void unsplittable_thp_is_refused(struct kunit *test)
 	move_expect_walk(test, rmap_kunit_folio(test, move->dst), move->dst);
 }
 
-#if defined(CONFIG_KPROBES) && defined(RMAP_KUNIT_THP_MIGRATION) && \
+#if defined(CONFIG_KPROBES) && defined(CONFIG_ARCH_HAS_PMD_SOFTLEAVES) && \
 	defined(CONFIG_TRANSPARENT_HUGEPAGE) && \
 	(defined(CONFIG_X86_64) || defined(CONFIG_ARM64))
 
@@ -115,7 +115,7 @@ static void migrating_thp_waits_on_its_pmd(struct kunit *test)
 
 	folio_lock(move->folio);
 	try_to_migrate(move->folio, 0);
-	migrating = is_pmd_migration_entry(pmdp_get_lockless(wait->pmdp));
+	migrating = pmd_is_migration_entry(pmdp_get_lockless(wait->pmdp));
 	rmap_kunit_thread_start(move->thread);
 	outcome = rmap_kunit_settle_on_folio(move->thread, move->folio);
 	remove_migration_ptes(move->folio, move->folio, 0);
@@ -467,7 +467,7 @@ static void huge_zero_page_is_split_for_a_shorter_range(struct kunit *test)
 /* A huge page under migration is split too, once that is over. */
 static void migrating_thp_is_split_and_moves(struct kunit *test)
 {
-#ifdef RMAP_KUNIT_THP_MIGRATION
+#ifdef CONFIG_ARCH_HAS_PMD_SOFTLEAVES
 	struct move *move = move_thp(test);
 	enum rmap_kunit_outcome outcome;
 	bool migrating;
@@ -475,7 +475,7 @@ static void migrating_thp_is_split_and_moves(struct kunit *test)
 	move_set_request(move, PAGE_SIZE);
 	folio_lock(move->folio);
 	try_to_migrate(move->folio, 0);
-	migrating = is_pmd_migration_entry(rmap_kunit_entry(test, move->src).pmd);
+	migrating = pmd_is_migration_entry(rmap_kunit_entry(test, move->src).pmd);
 	rmap_kunit_thread_start(move->thread);
 	outcome = rmap_kunit_settle_on_folio(move->thread, move->folio);
 	remove_migration_ptes(move->folio, move->folio, 0);

@@ -147,12 +147,18 @@ static struct move *move_thp(struct kunit *test)
 			  rmap_kunit_new_thp(test, move->src, MOVE_VALUE));
 }
 
+/* Whether a swap entry can say that its page is nobody else's. */
+static bool move_has_exclusive_swap(void)
+{
+	return pte_swp_exclusive(pte_swp_mkexclusive(__pte(0)));
+}
+
 /* A page that is swapped out; its folio is in the swap cache or is gone. */
 static struct move *move_swapped_page(struct kunit *test, bool in_swap_cache)
 {
 	struct move *move;
 
-	if (!rmap_kunit_has_exclusive_swap())
+	if (!move_has_exclusive_swap())
 		kunit_skip(test, "this kernel has no exclusive swap entries on this architecture");
 	rmap_kunit_swapon(test);
 	move = move_page(test);
@@ -164,7 +170,7 @@ static struct move *move_swapped_page(struct kunit *test, bool in_swap_cache)
 	rmap_kunit_page_out(test, move->src);
 	KUNIT_ASSERT_EQ(test, rmap_kunit_in_swap_cache(test, move->src),
 			in_swap_cache);
-	move->entry = pte_to_swp_entry(rmap_kunit_entry(test, move->src).pte);
+	move->entry = softleaf_from_pte(rmap_kunit_entry(test, move->src).pte);
 	lru_add_drain_all();
 	move_count_references(move);
 	return move;
@@ -301,7 +307,7 @@ static void move_expect_moved_swapped(struct kunit *test, struct move *move)
 	move_expect_balanced(test, move);
 	KUNIT_ASSERT_EQ(test, rmap_kunit_in_swap_cache(test, move->dst), !!folio);
 	pte = rmap_kunit_entry(test, move->dst).pte;
-	KUNIT_EXPECT_EQ(test, pte_to_swp_entry(pte).val, move->entry.val);
+	KUNIT_EXPECT_EQ(test, softleaf_from_pte(pte).val, move->entry.val);
 	KUNIT_EXPECT_TRUE(test, pte_swp_exclusive(pte));
 
 	KUNIT_ASSERT_EQ(test, get_user(value, (u32 __user *)move->dst), 0);

@@ -147,7 +147,7 @@ static void locked_page_in_a_run_is_waited_for(struct kunit *test)
 /* Other kinds of entries in a run go their own way, and the run goes on after them. */
 static void run_goes_on_after_other_entries(struct kunit *test)
 {
-	bool swap = rmap_kunit_has_exclusive_swap();
+	bool swap = move_has_exclusive_swap();
 	struct move *move;
 	u32 value;
 	int i;
@@ -202,7 +202,7 @@ static void marker_in_a_run_stops_it(struct kunit *test)
 						    &poison, sizeof(poison)), 0);
 	move_expect(test, move, -EAGAIN, 5 * PAGE_SIZE);
 	move_expect_next(test, move, 5, -EFAULT);
-	KUNIT_EXPECT_TRUE(test, is_pte_marker(rmap_kunit_entry(test, marked).pte));
+	KUNIT_EXPECT_TRUE(test, pte_is_marker(rmap_kunit_entry(test, marked).pte));
 	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->dst + 5 * PAGE_SIZE));
 	move_expect_page(test, move, 4, move->dst);
 	move_expect_page(test, move, 6, move->src);
@@ -233,7 +233,7 @@ static void bits_are_those_of_each_page(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, !pte_dirty(pte), i % 2);
 		KUNIT_EXPECT_TRUE(test, pte_write(pte));
 		KUNIT_EXPECT_TRUE(test, pte_young(pte));
-		KUNIT_EXPECT_FALSE(test, pte_uffd_wp(pte));
+		KUNIT_EXPECT_FALSE(test, pte_uffd(pte));
 		if (IS_ENABLED(CONFIG_MEM_SOFT_DIRTY))
 			KUNIT_EXPECT_TRUE(test, pte_soft_dirty(pte));
 	}

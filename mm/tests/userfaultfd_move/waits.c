@@ -112,7 +112,7 @@ static void migrating_page_waits_and_moves(struct kunit *test)
 	folio_lock(move->folio);
 	try_to_migrate(move->folio, 0);
 	pte = rmap_kunit_entry(test, move->src).pte;
-	migrating = is_swap_pte(pte) && is_migration_entry(pte_to_swp_entry(pte));
+	migrating = softleaf_is_migration(softleaf_from_pte(pte));
 	rmap_kunit_thread_start(move->thread);
 	outcome = rmap_kunit_settle_on_folio(move->thread, move->folio);
 	remove_migration_ptes(move->folio, move->folio, 0);
@@ -198,7 +198,7 @@ static void page_pinned_at_the_last_moment_is_put_back(struct kunit *test)
 {
 	/* Where pages move in runs, what clears the PTE is inline. */
 	move_pin_at_last(test, move_page(test),
-			 rmap_kunit_moves_runs() && IS_ENABLED(CONFIG_X86_64) ?
+			 __is_defined(RMAP_KUNIT_MOVES_RUNS) && IS_ENABLED(CONFIG_X86_64) ?
 			 "flush_tlb_mm_range" : "ptep_clear_flush");
 }
 

@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Who waits for the lock of an anon_vma
- */
-
-/*
- * What such threads do to the anon_vma's rwsem is in /proc/lock_stat.
+ * Who waits for the lock of an anon_vma: what threads that move together do to its
+ * rwsem is in /proc/lock_stat.
  */
 
 #ifdef CONFIG_LOCK_STAT

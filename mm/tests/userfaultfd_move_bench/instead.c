@@ -3,10 +3,6 @@
  * What it costs to do without: mremap(), and UFFDIO_COPY with MADV_DONTNEED
  */
 
-/*
- * What else there is
- */
-
 static __always_inline long bench_mremap_call(const struct bench *bench,
 					      unsigned long offset)
 {

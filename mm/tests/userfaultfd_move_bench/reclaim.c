@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * How often a reclaim finds a folio locked
- */
-
-/*
- * Reclaim, of the pages of a memory cgroup, through its memory.reclaim
+ * How often a reclaim, of the pages of a memory cgroup, through its memory.reclaim,
+ * finds a folio locked
  */
 
 #if defined(CONFIG_MEMCG) && defined(CONFIG_KRETPROBES) && \

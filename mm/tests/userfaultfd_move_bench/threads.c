@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * How much threads move together
- */
-
-/*
- * Threads that move distinct pages of one VMA
+ * How much threads move together that move distinct pages of one VMA
  */
 
 #define MOVERS			8

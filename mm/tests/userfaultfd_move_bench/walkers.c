@@ -3,10 +3,6 @@
  * What those pay who walk the reverse map of folios that nobody has locked
  */
 
-/*
- * Walks of the reverse map
- */
-
 /**
  * struct bench_walker - Folios, and who looks at them all
  * @addr: where they are mapped
@@ -137,12 +133,12 @@ static void bench_walker_age(struct kunit *test, struct bench_walker *walker,
 
 static void bench_referenced_look(struct bench_walker *walker)
 {
-	unsigned long vm_flags;
+	vma_flags_t vm_flags;
 	long ret = 0;
 	int i;
 
 	for (i = 0; i < walker->nr; i++)
-		ret += rmap_kunit_folio_referenced(walker->folios[i], 0, NULL, &vm_flags);
+		ret += folio_referenced(walker->folios[i], 0, NULL, &vm_flags);
 	walker->ret = ret;
 }
 
@@ -162,7 +158,7 @@ static void folio_referenced_walks(struct kunit *test)
 							walker), 0);
 	for (; walker->isolated < walker->nr; walker->isolated++)
 		KUNIT_ASSERT_TRUE(test,
-				  rmap_kunit_isolate_lru(walker->folios[walker->isolated]));
+				  folio_isolate_lru(walker->folios[walker->isolated]));
 	walker->look = bench_referenced_look;
 	bench_walker_age(test, walker, "walk.referenced", 0);
 	KUNIT_ASSERT_EQ(test, walker->ret, walker->nr);

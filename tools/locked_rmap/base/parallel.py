@@ -38,7 +38,8 @@ class Side(Console):
             raise Ended()
 
     def wants_tick(self) -> bool:
-        """tick() is cheap."""
+        """No; but who asks may be waiting for long, and so must hear of another job's end."""
+        self.tick()
         return False
 
 

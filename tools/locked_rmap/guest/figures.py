@@ -2,22 +2,22 @@
 """The benchmark's figures: read from kernel logs, put in words, and held to their bounds."""
 
 import re
+from pathlib import Path
 from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from . import collector, klog, profile
-from ..base.errors import BROKEN, HOLDS
+from ..base.errors import BROKEN, HOLDS, Stop
 from ..base.results import CRASH, FAIL, SKIP, Figure, Outcome, Verdict, some
-from ..kernel.series import REVALIDATE, STOCK
+from ..kernel.line import Line
+from ..kernel.series import LOCKED, STOCK
 
 #: Percent by which two runs of the same guest may differ.
 TOLERANCE = 1
 #: Percent by which a walk may cost more than on stock.
 WALKS_MAY_ADD = 5
-#: The lines and, by stage, the instructions that moving a page may take.
-BOUND_LINES = ("6.12", "6.1")
-CEILINGS = {"batched": {"move.1": 1500, "move.16": 220, "move.512": 120}}
-#: The stages on which a move takes no anon_vma lock, and what must have been tried there.
-LOCKLESS = ("locked", "batched")
+#: What a line has that its figures are held to: most instructions that moving a page may take.
+CEILINGS = "bounds"
+#: What must have been tried on the stages on which a move takes no anon_vma lock.
 CONTENDED = tuple(f"{what}{pages}.{threads}" for what in ("alone", "page-idle", "damon") for pages in ("", ".thp")
                   for threads in (2, 4, 8))
 COUNTED = ("acquisitions", "contentions")
@@ -284,21 +284,38 @@ def unseen(stages: Stages) -> List[str]:
     return told
 
 
-def bounds(stages: Stages, line: str, contention: bool) -> List[Bound]:
+def ceilings(path: Path) -> Optional[Dict[str, Dict[str, int]]]:
+    """By stage and figure the most that @path allows, one `STAGE FIGURE MOST` a line; None if there is no such file."""
+    if not path.is_file():
+        return None
+    found: Dict[str, Dict[str, int]] = {}
+    for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        words = text.split("#")[0].split()
+        if words and (len(words) != 3 or not words[2].isdigit()):
+            raise Stop(f"{path}:{number}: not 'STAGE FIGURE MOST'; correct the file")
+        if words:
+            found.setdefault(words[0], {})[words[1]] = int(words[2])
+    return found
+
+
+def bounds(line: Line, stages: Stages, contention: bool) -> List[Bound]:
     """All that must hold of the figures of a line's @stages.  @contention: those with two CPUs were asked for."""
-    if line not in BOUND_LINES:
+    most = ceilings(line.patches / CEILINGS)
+    if most is None:
         return []
     found: List[Bound] = []
     every = names(stages)
     moves = [name for name in every if name.startswith("move.")] or ["move.1", "move.16", "move.512"]
+    first = line.series.first(LOCKED)
     for stage in stages:
-        for name, limit in CEILINGS.get(stage, {}).items():
+        for name, limit in most.get(stage, {}).items():
             found.append(_bound(stages, stage, name, f"at most {limit}", limit))
-        if stage == "locked":
-            found += [_beside(stages, stage, name, (STOCK, REVALIDATE), 0) for name in moves]
+        if first is not None and stage == first.name:
+            bases = [each.name for each in line.series.stages if each.contract != LOCKED]
+            found += [_beside(stages, stage, name, bases, 0) for name in moves]
         if stage != STOCK:
             found += [_beside(stages, stage, name, (STOCK,), WALKS_MAY_ADD) for name in WALKS]
-        if stage in LOCKLESS:
+        if line.series.stage(stage).contract == LOCKED:
             wanted = [f"{CONTENTION}{what}.{kind}" for what in CONTENDED for kind in COUNTED]
             told = [name for name in every if name.startswith(CONTENTION) and name.split(".")[-1] in COUNTED]
             found += [_bound(stages, stage, name, "0", 0) if contention else
@@ -327,7 +344,7 @@ def _beside(stages: Stages, stage: str, name: str, bases: Sequence[str], percent
     return here if here.missing else here._replace(value=None, limit=None, why=why)
 
 
-def judge(version: str, stages: Stages, line: str, held: Sequence[Bound]) -> Verdict:
+def judge(version: str, stages: Stages, held: Sequence[Bound]) -> Verdict:
     """Decide whether what was measured is as it must be."""
     wrong = len(shortcomings(stages, held))
     broken = sum(1 for bound in held if bound.holds is False)
@@ -339,8 +356,6 @@ def judge(version: str, stages: Stages, line: str, held: Sequence[Bound]) -> Ver
     if wrong or broken or lost:
         parts = ([f"{wrong} thing{'s' if wrong > 1 else ''} went wrong"] if wrong else []) + ([told] if held else [])
         return Verdict(BROKEN, f"Not as it must be: {'; '.join(parts)}.")
-    if line not in BOUND_LINES:
-        return Verdict(HOLDS, f"Measured; there are bounds for the lines {' and '.join(BOUND_LINES)} alone.")
     if not held:
         return Verdict(HOLDS, f"Measured; there are no bounds for {', '.join(stages)} alone.")
     return Verdict(HOLDS, f"{told}.")

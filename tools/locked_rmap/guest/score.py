@@ -6,7 +6,7 @@ import copy
 import functools
 import threading
 from pathlib import Path
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from ..base import files
 from ..base.console import Console, clock
@@ -42,8 +42,7 @@ class State:
         self.path = path
         self._lock = threading.Lock()
         value = files.read_json(path)
-        if not isinstance(value, dict):
-            value = {}
+        value = value if isinstance(value, dict) else {}
         #: The stages whose defects have all been run since the last fresh start.
         self.ended: List[str] = list(value.get("ended", ()))
         self.results: Dict[str, Result] = {}
@@ -80,7 +79,7 @@ class Score(NamedTuple):
     results: List[Tuple[Mutant, Result]]
     broken: Dict[str, List[str]]
     #: Tests of the unchanged kernels that passed.
-    tests: Dict[str, None]
+    tests: Set[str]
 
     @property
     def missed(self) -> List[str]:
@@ -102,7 +101,7 @@ class Score(NamedTuple):
 
     def catches(self) -> Dict[str, Tuple[int, int]]:
         """For each test the number of mutants that it noticed, and that only it did."""
-        found = {name: (0, 0) for name in self.tests}
+        found = {name: (0, 0) for name in sorted(self.tests)}
         for _, result in self.results:
             for name in result.red:
                 noticed, alone = found.get(name, (0, 0))
@@ -174,9 +173,9 @@ class _Course:
         #: By mutant, the stage that it is seeded in.
         self.stages = {mutant.name: line.series.stage(mutant.stage or usual)
                        for mutant, _ in chosen}
-        used = [stage for stage in line.series.stages if stage in self.stages.values()]
         #: By stage, what its files hold; by mutant, what those hold that it changes.
-        self.clean = {stage.name: line.contents(stage.patches) for stage in used}
+        self.clean = {stage.name: line.contents(stage.patches) for stage in line.series.stages
+                      if stage in self.stages.values()}
         self.changed: Dict[str, overlay.Contents] = {}
         self.also = set(line.series.touched())
         seen: Dict[str, str] = {}
@@ -216,11 +215,13 @@ class _Course:
         running: Optional[Running] = None
 
         def finish() -> None:
+            nonlocal running
             if running is not None and running.mutant is not None:
                 result = running.result(tests)
                 state.put(result)
                 found[running.mutant.name] = result
                 _tell(console, running.mutant, result, False, tests)
+            running = None
 
         try:
             if unchanged is None or unchanged.caught_by or not all(found.values()):
@@ -235,7 +236,7 @@ class _Course:
                              f"{len(unchanged.ran)} tests, "
                              f"built in {clock(unchanged.build_seconds)}, "
                              f"run in {clock(unchanged.guest_seconds)}")
-            score.tests.update(dict.fromkeys(unchanged.ran))
+            score.tests.update(unchanged.ran)
             tests = [*unchanged.ran, *unchanged.skipped]
             for mutant in todo:
                 known = found[mutant.name]
@@ -278,7 +279,7 @@ def measure(line: Line, wanted: Wanted, console: Console) -> Score:
             state.forget(mutant.name, arch, course.stages[mutant.name].name)
             state.forget("", arch, course.stages[mutant.name].name)
         state.save()
-    parts: List[Score] = []
+    score = Score(line.version, [], {}, set())
     jobs: List[Callable[[Console], None]] = []
     with contextlib.ExitStack() as held:
         for arch in ARCHES:
@@ -286,15 +287,10 @@ def measure(line: Line, wanted: Wanted, console: Console) -> Score:
             if todo:
                 own = course.own(arch)
                 held.enter_context(own.held())
-                parts.append(Score(line.version, [], {}, {}))
-                jobs.append(functools.partial(course.run, own, arch, todo, parts[-1]))
+                jobs.append(functools.partial(course.run, own, arch, todo, score))
         # Side by side: most of a rebuild is linking, which keeps one CPU busy.
         side_by_side(jobs, console)
-    score = Score(line.version, [], {}, {})
-    for part in parts:
-        score.results.extend(part.results)
-        score.broken.update(part.broken)
-        score.tests.update(part.tests)
+    score.results.sort(key=lambda entry: chosen.index((entry[0], entry[1].arch)))
     if not wanted.names and wanted.arch is None and not score.broken:
         state.ended = sorted({*state.ended, *course.clean})
         state.save()
@@ -305,18 +301,15 @@ def measure(line: Line, wanted: Wanted, console: Console) -> Score:
 def _tell(console: Console, mutant: Mutant, result: Result, known: bool,
           tests: Sequence[str]) -> None:
     """Print what came of @mutant; @tests are those of the unchanged kernel."""
-    word = console.paint("caught    ", "32") if result.caught_by else \
-        console.paint("NOT CAUGHT", "31;1")
     took = "as before" if known else clock(result.seconds)
+    what = f"{mutant.name} ({result.arch}, {took})"
+    if not result.caught_by:
+        console.line(f"{console.paint('NOT CAUGHT', '31;1')} {what}")
+        return
     by = some([one_line(entry, 120) for entry in result.caught_by], 2)
-    console.line(f"{word} {mutant.name} ({result.arch}, {took}){f' by {by}' if by else ''}")
-    for name in result.silent(mutant) if result.caught_by else []:
-        if name == CRASH:
-            why = "did not happen"
-        elif name in result.ran:
-            why = "passes"
-        elif name in result.skipped:
-            why = "is skipped"
-        else:
-            why = "did not get to run" if name in tests else "is no test of this kernel"
+    console.line(f"{console.paint('caught    ', '32')} {what} by {by}")
+    for name in result.silent(mutant):
+        why = ("did not happen" if name == CRASH else "passes" if name in result.ran
+               else "is skipped" if name in result.skipped
+               else "did not get to run" if name in tests else "is no test of this kernel")
         console.line(f"           Caught-by names {name}, which {why}")

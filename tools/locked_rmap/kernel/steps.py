@@ -8,9 +8,16 @@ from typing import Iterable, List, NamedTuple, Set
 from ..base.errors import Stop
 from . import commits, overlay
 from .commits import Message
+from .source import line_of, version_key
 
 #: What is said of the suites, beside the series of the lines.
 TEXTS = "mm/patches/suites"
+
+
+#: What makes older kernels look like the one that the suites are written for.
+COMPAT = f"{overlay.TESTS}/rmap_kunit_compat"
+#: The file beside TEXTS that names that one's line.
+NEWEST = "written-for"
 
 
 class Part(NamedTuple):
@@ -64,9 +71,25 @@ def _without(contents: overlay.Contents, later: List[Part]) -> overlay.Contents:
     return found
 
 
-def steps(repo: Path) -> List[Step]:
-    """What the suites share, what is exported for them, then suite by suite; every step builds."""
+def _without_compat(contents: overlay.Contents) -> overlay.Contents:
+    """@contents without what older kernels need: files, and a paragraph of the Makefile."""
+    found = {name: data for name, data in contents.items() if not name.startswith(COMPAT)}
+    makefile = f"{overlay.TESTS}/Makefile"
+    paragraphs = found[makefile].decode().split("\n\n")
+    found[makefile] = "\n\n".join(text for text in paragraphs
+                                  if Path(COMPAT).name not in text).encode()
+    return found
+
+
+def steps(repo: Path, version: str) -> List[Step]:
+    """What the suites share, what is exported for them, then suite by suite; every step builds.
+
+    What makes a kernel look like the newest is left out if @version is that, or newer.
+    """
     whole = overlay.suites(repo)
+    newest = (repo / TEXTS / NEWEST).read_text(encoding="utf-8")
+    if version_key(line_of(version)) >= version_key(newest):
+        whole = _without_compat(whole)
     found = parts(whole[f"{overlay.TESTS}/Makefile"].decode())
     made: List[Step] = []
     before: overlay.Contents = {}
@@ -88,13 +111,9 @@ def sources(names: Iterable[str]) -> Set[str]:
 
 def built(makefile: str) -> Set[str]:
     """The files that a Makefile of mm/tests compiles."""
-    joined = makefile.replace("\\\n", " ")
-    found = {name for name in re.findall(r"^obj-\S+ \+= (\w+)\.o$", joined, re.M)}
-    for whole, place, parts_of in re.findall(r"^(\w+)-y := \$\(addprefix (\w+/), *(.*)\)$", joined,
-                                             re.M):
-        found.discard(whole)
-        found.update(place + name for name in re.findall(r"(\w+)\.o", parts_of))
-    return {f"{overlay.TESTS}/{name}.c" for name in found}
+    objects_ = re.findall(r"^(\S+)-\S+ \+= ([\w/]+)\.o$", makefile, re.M)
+    whole = {of for of, _ in objects_}
+    return {f"{overlay.TESTS}/{name}.c" for _, name in objects_ if name not in whole}
 
 
 def objects(contents: overlay.Contents) -> List[str]:

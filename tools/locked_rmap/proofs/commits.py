@@ -126,7 +126,7 @@ def _exported(desk: Desk, line: Line, place: Path) -> Dict[str, str]:
               if not (tree / name).is_file() or (tree / name).read_bytes() != data]
     more = sorted(there - set(wanted) - {"MAINTAINERS"})
     count = int(_git(tree, "rev-list", "--count", "base..HEAD"))
-    planned = steps.steps(desk.repo)
+    planned = steps.steps(desk.repo, line.version)
     found = {
         "files are those of a run": f"{some(differ)} differ" if differ else "",
         "nothing else is touched": some(more),

@@ -7,360 +7,79 @@ how many pages threads move together in one with as many as the machine has, and
 """
 
 import argparse
-import json
 import os
-import re
-from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Dict, Sequence
 
 from ..base import files, proc
-from ..base.console import Console
-from ..base.errors import HOLDS, Stop
-from ..base.options import Tool, count, kernel, path, stages, target, tree
-from ..base.results import PASS, Results, Verdict, relative, some
-from ..guest import build, collector, figures, kunit, profile
-from ..guest.figures import CONTENTION, NATIVE, THROUGHPUT, TIMED, Bound, Run, Stage, Stages
-from ..kernel import packages, series, source
+from ..base.errors import Stop
+from ..base.options import Tool, kernel, path, stages, target, timeout, tree
+from ..base.results import Results, relative
+from ..guest import collector, figures
+from ..guest.figures import CONTENTION, NATIVE, THROUGHPUT, TIMED, Bound, Stage, Stages
+from ..guest.measure import ARCH, LIMIT, Wanted, configs, cpus, measure
+from ..kernel import packages, source
 from ..kernel.line import Line
-from ..kernel.series import LOCKED, STOCK
-from ..report import chart
-from ..report.text import grid
+from ..report import costs
 
 
-ARCH = "x86_64"
-SUITE = "userfaultfd_move_bench"
-#: One CPU, which takes a nanosecond of its clock for each instruction, and none to sleep.
-COUNTED = "-smp 1 -icount shift=0,sleep=off"
-#: The test that says how many pages threads move together, and the most threads that it has.
-PARALLEL = f"{SUITE}.throughput_of_threads"
-THREADS = 8
-#: Where they do, by what the names of the figures begin with.
-PLACES = {THROUGHPUT: "QEMU", NATIVE: "UML"}
-#: How often the guest that counts is run.
-RUNS = 2
-#: Seconds that a guest may take.
-LIMIT = 600
-#: Pages a call, as the chart has them, and what is shown there beside the moves.
-CALLS = ("1", "16", "512")
-OTHERS = ("mremap", "mremap-dontunmap", "copy")
-#: What is shown of a heap that was compacted, and up to how many CPUs: those of one guest take
-#: turns, for which a mutator may have to wait, and which count as time of all of them.
-COMPACTED = {"completion": ("until it is done", 2), "cpu": ("the workers' CPU time", 1),
-             "stall": ("the longest stall of a mutator", 1)}
-#: Figures of the contention, as their columns are headed; those that are times.
-KINDS = {"acquisitions": "locks", "contentions": "waits", "wait": "waited", "longest": "longest"}
-TIMES = ("wait", "longest")
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The verb's options."""
+    kernel(parser)
+    stages(parser, "all")
+    tree(parser)
+    parser.add_argument("--no-contention", dest="contention", action="store_false",
+                        help="leave out the guests with several CPUs")
+    parser.add_argument("--no-collector", dest="collector", action="store_false",
+                        help="leave out the guests in which a program compacts a heap")
+    parser.add_argument("--profile", action="store_true",
+                        help="also tell in which functions a move spends its instructions")
+    parser.add_argument("--json", type=target, metavar="FILE",
+                        help="write all that was measured as JSON; - for standard output")
+    parser.add_argument("--svg", type=path, metavar="FILE", help="write the chart")
+    parser.add_argument("--html", type=path, metavar="FILE", help="write a page with all results")
+    timeout(parser)
 
 
-def configs(repo: Path) -> List[build.Config]:
-    """The kernels of a stage: the one that counts, and the one that has lock statistics."""
-    base = build.config_for(repo, ARCH, False)
-    fragments = [repo / "tools" / "configs" / f"{name}.config" for name in ("bench", "contention")]
-    return [base._replace(instead=tuple(fragments[:1]), qemu_args=COUNTED), base._replace(instead=tuple(fragments))]
-
-
-def cpus() -> int:
-    """How many CPUs a guest has whose threads are to run at a time: QEMU, and UML too, run each on one of the machine's."""
-    return min(THREADS, len(os.sched_getaffinity(0)))
-
-
-def native_config(line: Line) -> Optional[build.Config]:
-    """UML with several CPUs; None if this kernel's has but one."""
-    options = line.work.pristine / "arch" / "um" / "Kconfig"
-    if not (options.is_file() and re.search(r"^config SMP$", options.read_text(encoding="utf-8", errors="replace"), re.M)):
-        return None
-    base = build.config_for(line.repo, "um", False)
-    # It has them only where its user processes are watched with seccomp.
-    return base._replace(instead=(line.repo / "tools" / "configs" / "native.config",),
-                         kernel_args=(f"ncpus={cpus()}", "seccomp=on"))
-
-
-def one(line: Line, config: build.Config, build: Path, what: str, limit: int, results: Path, glob: str = "") -> Run:
-    """Run a guest once, with the tests that @glob names; its files go to @results."""
-    results.mkdir(parents=True, exist_ok=True)
-    outcome = kunit.run(line.work, build, config, LOCKED, glob, limit, what, results, line.console)
-    return Run(outcome, figures.read((results / "kernel.log").read_text(encoding="utf-8", errors="replace")))
-
-
-def profiled(line: Line, stage: Stage, config: build.Config, build: Path, what: str, limit: int,
-             results: Path) -> Stage:
-    """Run the guest that moves pages with every instruction counted, and add that to @stage; files go to @results.
-
-    Raises Stop if nothing can be counted.
-    """
-    results.mkdir(parents=True, exist_ok=True)
-    symbols = profile.read_symbols(build / "vmlinux")
-    plugin = profile.compile_plugin(line.repo, f"qemu-system-{ARCH}", results)
-    out = results / "windows.txt"
-    # The plugin looks for the address that nm tells.
-    watched = config._replace(qemu_args=f"{config.qemu_args} {profile.arguments(plugin, symbols, out)}",
-                              kernel_args=("nokaslr",))
-    outcome = kunit.run(line.work, build, watched, LOCKED, profile.CASE, limit, what, results, line.console)
-    if not out.is_file():
-        raise Stop(f"QEMU did not take its plugin ({outcome.died or 'it wrote nothing'}): look at {results / 'kunit.log'}")
-    if outcome.tests.get(profile.CASE) != kunit.PASS:
-        return stage._replace(profiled=Run(outcome, {}))
-    return stage._replace(profiled=Run(outcome, {}),
-                          profiles=profile.per_page(profile.read_windows(out.read_text(encoding="ascii"), symbols), CALLS))
-
-
-def in_parallel(line: Line, stage: Stage, counted: build.Config, build: Path, patches: List[str], name: str,
-                limit: int, results: Results) -> Stage:
-    """Have threads move pages together, in the kernel of @build and on UML, and add that to @stage called @name."""
-    place = results.stage(name)
-    what = f"{run.stage_name(line, counted, name)}, {cpus()} CPUs"
-    stage = stage._replace(parallel=one(line, counted._replace(qemu_args=f"-smp {cpus()}"), build, what, limit,
-                                        place / "throughput", PARALLEL))
-    native = native_config(line)
-    if native is None:
-        return stage
-    what = f"{run.stage_name(line, native, name)}, {cpus()} CPUs"
-    try:
-        build = run.build_stage(line, native, name, patches, place / "native")
-    except kunit.BuildFailed as err:
-        # The rest is worth having.
-        return stage._replace(trouble=[str(err).replace(str(results.temp), str(results.final))])
-    shown = one(line, native, build, what, limit, place / "native", PARALLEL)
-    return stage._replace(native=figures.renamed(shown, THROUGHPUT, NATIVE))
-
-
-def measure(line: Line, request: Request, results: Results, found: Dict[str, Stage]) -> None:
-    """Build and run all that @request asks for; what was measured goes to @found as it comes.
-
-    Raises Stop if a kernel cannot be built.
-    """
-    counted, contended = configs(line.repo)
-    limit = request.timeout or LIMIT
-    asked = [line.series.stage(name) for name in request.stages] or line.series.stages
-    stages = [stage for stage in line.series.stages if stage in asked]
-    with line.held():
-        for stage in stages:
-            place = results.stage(stage.name)
-            name = run.stage_name(line, counted, stage.name)
-            build = run.build_stage(line, counted, stage.name, stage.patches, place)
-            found[stage.name] = Stage([one(line, counted, build, f"{name}, {number} of {RUNS}", limit,
-                                           place / f"run-{number}") for number in range(1, RUNS + 1)])
-            if request.profile:
-                found[stage.name] = profiled(line, found[stage.name], counted, build, f"{name}, by function", limit,
-                                             place / "profile")
-            if request.contention and cpus() > 1:
-                found[stage.name] = in_parallel(line, found[stage.name], counted, build, stage.patches, stage.name, limit,
-                                                results)
-        for stage in stages if request.contention else []:
-            place = results.stage(stage.name) / "contention"
-            name = run.stage_name(line, contended, stage.name)
-            build = run.build_stage(line, contended, stage.name, stage.patches, place)
-            found[stage.name] = found[stage.name]._replace(
-                contended=one(line, contended, build, name, limit, place))
-        for stage in stages if request.collector else []:
-            found[stage.name] = found[stage.name]._replace(
-                compacted=collector.measure(line, stage, results.stage(stage.name) / "collector"))
-
-
-def bench(repo: Path, request: Request, console: Console) -> int:
-    """Do what @request says; the exit status.  Raises Stop if it cannot be done."""
-    if request.kernel is not None:
-        source.check_line(request.kernel)
-    for option, path in (("--json", request.json), ("--svg", request.svg)):
-        files.check_target(option, path)
+def main(args: argparse.Namespace, tool: Tool) -> int:
+    """Do what @args says; the exit status.  Raises Stop if it cannot be done."""
+    console = tool.console
+    if args.kernel is not None:
+        source.check_line(args.kernel)
+    for option, where in (("--json", args.json), ("--svg", args.svg), ("--html", args.html)):
+        files.check_target(option, where)
     if os.environ.get("LOCKED_RMAP_ACCEL", "tcg") not in ("", "tcg"):
-        raise Stop("LOCKED_RMAP_ACCEL asks for another accelerator, and QEMU counts instructions under TCG alone: unset it")
-    packages.need(console, [*configs(repo)[0].packages(), *(packages.TREE if request.tree else ())])
-    line = Line(repo, source.open_cache(), console, request.kernel, request.tree)
-    for name in request.stages:
-        line.series.stage(name)
-    results = Results(repo, f"bench-{line.line}")
-    found: Dict[str, Stage] = {}
-    held: List[Bound] = []
-    verdict: Optional[Verdict] = None
-    drawn = ""
-    value: Dict[str, Any] = {}
-    try:
-        measure(line, request, results, found)
-        held = figures.bounds(found, line.line, request.contention)
-        verdict = figures.judge(line.version, found, line.line, held)
-        drawn = draw(line.version, found)
+        raise Stop("LOCKED_RMAP_ACCEL asks for another accelerator, and QEMU counts instructions "
+                   "under TCG alone: unset it")
+    packages.need(console, [*configs(tool.repo)[0].packages(), *(packages.TREE if args.tree else ())])
+    line = Line(tool.repo, source.open_cache(), console, args.kernel, args.tree)
+    chosen = line.series.chosen(args.stages)
+    wanted = Wanted(args.contention, args.collector, args.profile, args.timeout or LIMIT)
+    with Results(tool.repo, f"bench-{line.name}", kernel=line.version, line=line.name, arch=ARCH) as results:
+        found = measure(line, chosen, wanted, results)
+        held = figures.bounds(line, found, args.contention)
+        results.verdict = figures.judge(line.version, found, held)
+        results.more = summary(found, held)
+        drawn = costs.draw(line.version, found)
         if drawn:
             files.write_atomic(results.temp / "bench.svg", drawn.encode())
-    except Stop as err:
-        # The line may name a log: by its place after the run.
-        raise Stop(str(err).replace(str(results.temp), str(results.final))) from err
-    finally:
-        value = summary(line, found, held, verdict)
-        results.publish("bench.json", value)
-    print_tables(console, found)
-    if request.contention and cpus() < 2:
+    costs.print_tables(console, found)
+    if args.contention and cpus() < 2:
         console.line(console.paint("throughput not measured: threads would have to share the one CPU", "33"))
-    tell(console, found, held, verdict)
-    if request.json == "-":
-        print(json.dumps(value, indent=1, ensure_ascii=False), flush=True)
-    elif request.json is not None:
-        files.write_json(Path(request.json).absolute(), value)
-    if request.svg is not None and drawn:
-        files.write_atomic(request.svg.absolute(), drawn.encode())
-    console.line(f"{'chart: ' + run.relative(results.final / 'bench.svg') if drawn else 'no chart: no move was measured'}; "
-                 f"logs: {run.relative(results.final)} (bench.json, and for each stage kernel.log and kunit.log "
-                 "of every guest)")
-    return verdict.status
+    costs.tell(console, found, held, results.verdict)
+    files.write_target(args.json, files.as_json(results.value()))
+    if drawn:
+        files.write_target(args.svg, drawn)
+    if args.html is not None:
+        from ..report import page  # pylint: disable=import-outside-toplevel
+        page.write(tool, args.html, "bench", results.value())
+    chart = f"chart: {relative(results.final / 'bench.svg')}" if drawn else "no chart: no move was measured"
+    console.line(f"{chart}; logs: {relative(results.final)} (summary.json, and for each stage "
+                 "kernel.log and kunit.log of every guest)")
+    return results.verdict.status
 
 
-def tell(console: Console, found: Stages, held: Sequence[Bound], verdict: Verdict) -> None:
-    """What does not hold, what is not known, and the verdict."""
-    for text in figures.shortcomings(found, held):
-        console.line(console.paint(text, "31;1"))
-    for bound in held:
-        if bound.holds is False:
-            console.line(console.paint(f"bound broken: {bound.sentence()}", "31;1"))
-    for text in figures.unseen(found):
-        console.line(console.paint(text, "33"))
-    left: Dict[str, List[Bound]] = {}
-    for bound in held:
-        if bound.holds is None and not bound.missing:
-            left.setdefault(bound.why, []).append(bound)
-    for why, bounds in left.items():
-        told = [f"{bound.figure} on {bound.stage}" for bound in bounds]
-        console.line(console.paint(f"{len(told)} bound{'s' if len(told) > 1 else ''} not measured, {why}: "
-                                   + some(told), "33"))
-    console.line(console.paint(verdict.sentence, "32" if verdict.status == HOLDS else "31;1"))
-
-
-def print_tables(console: Console, found: Stages) -> None:
-    """What was counted, then the contention; below either, why something is missing."""
-    every = figures.names(found)
-    rows = [name for name in every if not name.startswith(TIMED)]
-    if rows:
-        print_counted(console, found, rows)
-    for prefix in PLACES:
-        rows = [name for name in every if name.startswith(prefix)]
-        if rows:
-            print_throughput(console, found, prefix, rows)
-    rows = [name for name in every if name.startswith(CONTENTION)]
-    if rows:
-        print_contention(console, found, rows)
-    if any(kernel.compacted for kernel in found.values()):
-        print_compacted(console, found)
-    for stage, kernel in found.items():
-        if kernel.profiles:
-            print_profile(console, stage, kernel.profiles)
-
-
-def print_counted(console: Console, found: Stages, names: Sequence[str]) -> None:
-    """One row a figure, one column a stage; below it, what differs between runs."""
-    # A mark stands beside its column: all cells have room for one.
-    rows = [["one CPU, instructions counted", "unit", *(f"{stage} " for stage in found)]]
-    notes: Dict[str, None] = {}
-    for name in names:
-        rows.append([figures.describe(name), figures.unit(found, name)])
-        for stage, kernel in found.items():
-            value, same = kernel.value(name), kernel.repeats(name)
-            rows[-1].append(f"{'-' if value is None else value}{'*' if same is False else ' '}")
-            if same is False:
-                notes[f"* {rows[-1][0]} on {stage}: the runs differ by more than {figures.TOLERANCE} %: "
-                      + ", ".join(map(str, kernel.values(name)))] = None
-    grid(console, rows, 2, [*notes, *_why_not(found, names)])
-
-
-def print_throughput(console: Console, found: Stages, prefix: str, names: Sequence[str]) -> None:
-    """One row for each number of threads, for each stage a column of what they move, and of how that compares to one thread."""
-    rows = [[f"{PLACES[prefix]}, {cpus()} CPUs, pages a second", *(word for stage in found for word in (f"{stage}:", ""))]]
-    for name in names:
-        rows.append([figures.describe(name)])
-        for kernel in found.values():
-            value, single = kernel.value(name), kernel.value(f"{prefix}1")
-            rows[-1] += ["-" if value is None else str(value), f"{value / single:.0%}" if value and single else "-"]
-    grid(console, rows, 1, ["times, and not those of hardware: Documentation/bench.rst says what they are worth",
-                             *_why_not(found, names)])
-
-
-def print_contention(console: Console, found: Stages, names: Sequence[str]) -> None:
-    """One row for what was done, for each stage a column of each kind of figure."""
-    rows = [["two CPUs, the anon_vma's lock", *(word for stage in found for word in (f"{stage}:", "", "", ""))],
-            ["", *(word for _ in found for word in KINDS.values())]]
-    others: List[str] = []
-    done: Dict[str, None] = {}
-    for name in names:
-        what, kind = name.rsplit(".", 1)
-        if kind in KINDS:
-            done[what] = None
-        else:
-            others.append(name)
-    for what in done:
-        rows.append([figures.describe(f"{what}.").rstrip(": ")])
-        for kernel in found.values():
-            values = {kind: kernel.value(f"{what}.{kind}") for kind in KINDS}
-            rows[-1] += ["-" if value is None else _milliseconds(value) if kind in TIMES else str(value)
-                         for kind, value in values.items()]
-    for name in others:
-        rows.append([f"{figures.describe(name)}, {figures.unit(found, name)}"])
-        for kernel in found.values():
-            value = kernel.value(name)
-            rows[-1] += ["-" if value is None else str(value), "", "", ""]
-    grid(console, rows, 1, ["locks: times that it was taken for writing; waits: times that somebody had to wait for one; "
-                             "waited: for how long in all, ms; longest: the longest call, ms",
-                             *_why_not(found, names)])
-
-
-def print_compacted(console: Console, found: Stages) -> None:
-    """One row a figure, for each stage a column of either way to do it, and how they compare."""
-    did = {stage: kernel.compacted for stage, kernel in found.items() if kernel.compacted}
-    rows = [["a heap is compacted", *(word for stage in did for word in (f"{stage}:", "", ""))],
-            ["", *(word for _ in did for word in ("move", "copy", "move/copy"))]]
-    shown = [(count, workers, name, words) for count, several in collector.CPUS.items() for workers in several
-             for name, (words, most) in COMPACTED.items() if count <= most]
-    differ: Dict[str, None] = {}
-    for count, workers, name, words in shown:
-        rows.append([f"{count} CPU{'s' if count > 1 else ''}, {workers} worker{'s' if workers > 1 else ''}: {words}"])
-        for stage in did:
-            outcome = did[stage].get(count)
-            for mode in collector.MODES:
-                what = collector.figure(mode, workers, name)
-                values = [each[what] for each in (outcome.figures, outcome.again) if what in each] if outcome else []
-                rows[-1].append(_milliseconds(values[0]) if values else "-")
-                if figures.alike(values) is False:
-                    differ[f"{rows[-1][0]}, {mode} on {stage}: the runs differ by more than {figures.TOLERANCE} %: "
-                           + ", ".join(map(_milliseconds, values))] = None
-            ratio = outcome.ratio(workers, name) if outcome else None
-            rows[-1].append("-" if ratio is None else f"{ratio:.0%}" if ratio < 10 else f"{ratio:.0f} times")
-    why = {f"- {stage}: {why}": None for stage in did for outcome in did[stage].values() for why in outcome.skipped.values()}
-    grid(console, rows, 1, ["in ms of a CPU that takes 1 ns for an instruction; CPUs take turns", *differ, *why])
-
-
-def print_profile(console: Console, stage: str, profiles: Dict[str, profile.Profile]) -> None:
-    """One row a function, one column for each number of pages a call."""
-    rows = [[f"{stage}, instructions a page in", *(figures.calls_words(calls) for calls in profiles)]]
-    rows += [[name, *(f"{value:.1f}" for value in values)] for name, values in profile.table(profiles)]
-    grid(console, rows, 1, [])
-
-
-def _milliseconds(value: int) -> str:
-    """@value, in ns, for people."""
-    return "0" if value == 0 else "<0.1" if value < 50000 else f"{value / 1000000:.1f}"
-
-
-def _why_not(found: Stages, names: Sequence[str]) -> List[str]:
-    """Why some of the figures @names are missing, each reason once."""
-    return list(dict.fromkeys(f"- {stage}: {figures.missing(found, stage, name)}" for name in names
-                              for stage, kernel in found.items() if kernel.runs(name) and kernel.value(name) is None))
-
-
-def draw(version: str, found: Stages) -> str:
-    """The chart of what moving a page costs; empty if no move was measured."""
-    def row(kernel: Stage, stem: str) -> List[Optional[int]]:
-        return [kernel.value(f"{stem}.{calls}") for calls in CALLS]
-
-    moves = [chart.Series(f"UFFDIO_MOVE, {stage}", row(kernel, "move")) for stage, kernel in found.items()]
-    if not any(value is not None for each in moves for value in each.values):
-        return ""
-    # They are the same code on every stage.
-    first = STOCK if STOCK in found else next(iter(found))
-    others = [chart.Series(figures.stem_words(stem), row(found[first], stem), True) for stem in OTHERS]
-    return chart.render("What it costs to move a page",
-                        f"Linux {version} on {ARCH}, one thread, pages of 4 KiB. Fewer is better; the axis is logarithmic.",
-                        "instructions a page", [figures.calls_words(calls) for calls in CALLS], moves + others)
-
-
-def summary(line: Line, found: Stages, held: Sequence[Bound], verdict: Optional[Verdict]) -> Dict[str, Any]:
-    """The value of bench.json."""
+def summary(found: Stages, held: Sequence[Bound]) -> Dict[str, Any]:
+    """What was measured, for programs."""
     every = figures.names(found)
 
     def shown(kernel: Stage, prefix: str) -> Dict[str, Any]:
@@ -369,38 +88,30 @@ def summary(line: Line, found: Stages, held: Sequence[Bound], verdict: Optional[
                 for name in every if kernel.values(name) and
                 prefix == next((each for each in TIMED if name.startswith(each)), "")}
 
-    def guest(one_run: Run) -> Dict[str, Any]:
-        outcome = one_run.outcome
-        return {"tests": outcome.tests, "skips": outcome.skips, "died": outcome.died,
-                "splats": sum(1 for splat in outcome.splats if not splat.expected),
-                "seconds": round(outcome.seconds, 1)}
-
     return {
-        "kernel": line.version,
-        "line": line.line,
-        "arch": ARCH,
-        "tools": {name: proc.output([name, "--version"]).stdout.split("\n")[0] for name in ("gcc", f"qemu-system-{ARCH}")},
+        "tools": {name: proc.output([name, "--version"]).stdout.split("\n")[0]
+                  for name in ("gcc", f"qemu-system-{ARCH}")},
         "cpus": cpus(),
-        "status": verdict.status if verdict else None,
-        "verdict": verdict.sentence if verdict else None,
         "wrong": figures.shortcomings(found, held),
-        "bounds": [{"figure": bound.figure, "stage": bound.stage, "must_be": bound.words, "value": bound.value,
-                    "limit": bound.limit, "holds": bound.holds, "why": bound.why} for bound in held],
-        "stages": {
+        "bounds": [{"figure": bound.figure, "stage": bound.stage, "must_be": bound.words,
+                    "value": bound.value, "limit": bound.limit, "holds": bound.holds,
+                    "why": bound.why} for bound in held],
+        "costs": {
             stage: {
                 "figures": shown(kernel, ""),
                 "throughput": shown(kernel, THROUGHPUT),
                 "native": shown(kernel, NATIVE),
                 "contention": shown(kernel, CONTENTION),
-                "collector": {count: {"figures": {name: {"value": value, "unit": collector.UNITS[name.split(".")[-1]],
-                                                         "again": outcome.again.get(name)}
-                                                  for name, value in outcome.figures.items()},
-                                      "wrong": outcome.wrong, "skipped": outcome.skipped,
-                                      "seconds": round(outcome.seconds, 1)}
-                              for count, outcome in kernel.compacted.items()},
-                "profiles": {calls: {name: round(value, 3) for name, value in sorted(by.items(), key=lambda pair: -pair[1])}
+                "collector": {number: {
+                    "figures": {name: {"value": value, "again": outcome.again.get(name),
+                                       "unit": collector.UNITS[name.split(".")[-1]]}
+                                for name, value in outcome.figures.items()},
+                    "wrong": outcome.wrong, "skipped": outcome.skipped,
+                    "seconds": round(outcome.seconds, 1)}
+                              for number, outcome in kernel.compacted.items()},
+                "profiles": {calls: {name: round(value, 3) for name, value in
+                                     sorted(by.items(), key=lambda pair: -pair[1])}
                              for calls, by in kernel.profiles.items()},
-                "guests": {name: guest(each) for name, each in kernel.guests().items()},
             } for stage, kernel in found.items()
         },
     }

@@ -47,7 +47,7 @@ def _place(git: Git, step: Step, origin: Path) -> None:
     git.put(contents)
 
 
-def make(repo: Path, git: Git, base: str, what: str, patches: series.Series, who: Identity,
+def make(repo: Path, git: Git, base: str, what: str, version: str, patches: series.Series, who: Identity,
          signoff: bool, console: Console) -> Tuple[str, int]:
     """Commit the series and the suites on top of @base; the last commit, and how many."""
     head, count = base, 0
@@ -66,7 +66,7 @@ def make(repo: Path, git: Git, base: str, what: str, patches: series.Series, who
         if not (origin / name).is_file():
             raise Stop(f"{what} has no {name}, so mm/tests cannot be hooked in: is this a kernel "
                        "from 6.1 on?")
-    planned = suite_steps(repo)
+    planned = suite_steps(repo, version)
     there = git.run("ls-files", overlay.TESTS, new=True).split()
     for name in there:
         if name in planned[-1].contents and name not in (*JOINED, overlay.KUNITCONFIG):
@@ -223,7 +223,7 @@ def _branch(repo: Path, args: argparse.Namespace, temp: Path, console: Console) 
     letter = cover(repo, line, version, patches, results(repo, line, patches) if args.table else [])
     what = f"{args.base or 'HEAD'} ({version})"
     console.begin(f"committing on top of {what}")
-    head, count = make(repo, git, base, what, patches, who, args.signoff, console)
+    head, count = make(repo, git, base, what, version, patches, who, args.signoff, console)
     people = _people(git, base, head, who, temp)
     git.publish(args.branch, head, base, letter.text)
     console.end(f"{count} commits")
@@ -265,7 +265,7 @@ def _mbox(repo: Path, args: argparse.Namespace, temp: Path, console: Console) ->
     names = [*patches.touched(), *HOOKED, *overlay.suites(repo), *maintainers.FILES]
     git = Git.of_files(pristine, names, who, temp, what)
     base = git.revision("base")
-    head, count = make(repo, git, base, what, patches, who, args.signoff, console)
+    head, count = make(repo, git, base, what, version, patches, who, args.signoff, console)
     letter = cover(repo, line, version, patches, measured)
     git.publish("export", head, base, letter.text)
     prefix = f"--subject-prefix=PATCH {line}"

@@ -22,8 +22,8 @@ from ..report.text import grid
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The verb's options."""
     kernel(parser)
-    parser.add_argument("--arch", help=f"one of {', '.join(ARCHES)}: only defects that can show there "
-                        "(default: each on the first that its header names)")
+    parser.add_argument("--arch", help=f"one of {', '.join(ARCHES)}: only defects that can show "
+                        "there (default: each on the first that its header names)")
     parser.add_argument("--stage", metavar="NAME",
                         help="only defects that are seeded in this stage")
     parser.add_argument("--fresh", action="store_true", help="use no result of an earlier run")

@@ -4,7 +4,7 @@
 import functools
 import threading
 import time
-from typing import List
+from typing import Callable, List
 
 from locked_rmap.base.console import Console
 from locked_rmap.base.errors import Stop
@@ -34,15 +34,18 @@ class SideBySideTest(Case):
         def fails(side: Console) -> None:
             raise Stop("no")
 
-        def waits(side: Console) -> None:
+        def waits(ask: Callable[[Console], object], side: Console) -> None:
             try:
                 for _ in range(2000):
-                    side.tick()
+                    ask(side)
                     time.sleep(0.01)
             except Ended:
                 ended.append(True)
                 raise
 
+        # A build looks whether there is something to count first.
+        jobs = [functools.partial(waits, lambda side: side.tick()),
+                functools.partial(waits, lambda side: side.wants_tick())]
         with self.assertRaises(Stop) as caught:
-            side_by_side([waits, fails], self.console)
-        self.assertEqual((str(caught.exception), ended), ("no", [True]))
+            side_by_side([*jobs, fails], self.console)
+        self.assertEqual((str(caught.exception), ended), ("no", [True, True]))

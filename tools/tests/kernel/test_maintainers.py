@@ -58,7 +58,7 @@ class RepositoryTest(unittest.TestCase):
     """The suites that there are."""
 
     def test_every_suite_has_a_message_and_every_series_a_cover(self) -> None:
-        made = steps.steps(REPO)
+        made = steps.steps(REPO, "6.12.1")
         self.assertEqual(len(made), 6)
         paths = [REPO / steps.TEXTS / "cover",
                  *(path.parent / "cover" for path in REPO.glob("mm/patches/linux-*/series"))]
@@ -66,6 +66,17 @@ class RepositoryTest(unittest.TestCase):
             self.assertLessEqual(len(message.subject), 75, message.subject)
             self.assertLessEqual(max(map(len, message.body.splitlines())), 75)
         self.assertEqual(made[-1].contents, overlay.suites(REPO))
+
+    def test_the_newest_kernel_gets_nothing_that_makes_one_look_new(self) -> None:
+        whole = overlay.suites(REPO)
+        for version in ("7.3.4", "7.10.0"):
+            contents = steps.steps(REPO, version)[-1].contents
+            self.assertEqual({name for name in whole if name.startswith(steps.COMPAT)},
+                             set(whole) - set(contents))
+            self.assertNotEqual(len(whole), len(contents))
+            self.assertEqual([name for name, data in contents.items()
+                              if name != overlay.KUNITCONFIG and b"kunit_compat" in data], [])
+            self.assertNotIn(b"rmap-kunit-lacks", contents[f"{overlay.TESTS}/Makefile"])
 
     def test_a_message_without_a_subject_is_refused(self) -> None:
         with self.assertRaisesRegex(Stop, "does not begin with 'Subject: '"):

@@ -88,6 +88,7 @@ class ExportCase(Case):
         write(self.repo / ".kunitconfig", OPTIONS)
         for name in ("helpers", "exports", "one", "two"):
             write(self.repo / steps.TEXTS / name, f"Subject: mm/tests: {name}\n\nAbout {name}.\n")
+        write(self.repo / steps.TEXTS / steps.NEWEST, "9.9\n")
         for place in (steps.TEXTS, "mm/patches/linux-6.12"):
             write(self.repo / place / "cover", f"Subject: all of it\n\nCover of {place}.\n")
         self.tree = kernel_tree(self.temp / "tree")

@@ -174,8 +174,8 @@ class VerbTest(Case):
         self.assertEqual(self.calls(), [])
         # At another stage than the last one the kernel is another, and so is the contract.
         write(self.repo / "mm/patches/linux-6.12/series",
-              "# stage: stock contract=none\n# stage: revalidate contract=revalidate\n0001-x.patch\n"
-              "# stage: locked contract=locked\n")
+              "# stage: stock contract=none\n# stage: revalidate contract=revalidate\n"
+              "0001-x.patch\n# stage: locked contract=locked\n")
         write(self.tree / "tools/testing/kunit/kunit.py", KUNIT_PY.replace(
             'assert "line ten" in source, "the series is not applied"',
             'late = "line ten" in source\n'
