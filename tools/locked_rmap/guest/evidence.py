@@ -22,16 +22,13 @@ OFFERED = "userfaultfd_move.ioctl_is_offered"
 
 
 class Judgement(NamedTuple):
-    """The verdict: @contract is `locked`, `revalidate` or `neither`.
-
-    @reasons say why, @look where to look.
-    """
+    """The verdict: @contract is kept, or NEITHER; @reasons say why, @look where to look."""
 
     contract: str
     sentence: str
     reasons: List[str]
     look: List[str]
-    #: Callers in this tree of which no test ran under @contract, and why; only if suites were run.
+    #: Callers of which no test ran under @contract, and why; only if the suites were run.
     not_seen: Dict[str, str]
     #: What fails and is about neither contract.
     aside: List[str]
@@ -42,7 +39,7 @@ Runs = Mapping[str, Mapping[str, Outcome]]
 
 
 def known_defects(repo: Path, static: Static) -> Set[str]:
-    """Tests that fail for defects or want of UFFDIO_MOVE, and say nothing of a contract."""
+    """Tests that fail for defects of UFFDIO_MOVE, or for want of it, whatever the contract."""
     found: Set[str] = set()
     for path in sorted((repo / "mm" / "patches").glob("linux-*/shows-defect.revalidate")):
         for arch in ARCHES:
@@ -71,17 +68,16 @@ def judge(static: Static, runs: Runs, known: AbstractSet[str],
     bad, unsure = static.of(NOT_HELD), static.of(UNKNOWN)
     wrong: Dict[str, List[str]] = {LOCKED: [], REVALIDATE: []}
     if bad:
-        wrong[LOCKED].append(f"{len(bad)} call{_s(bad)} walk{_s(bad, 1)} an unlocked folio, in "
-                             f"{_names(bad)}")
+        wrong[LOCKED].append(
+            f"{len(bad)} call{_s(bad)} walk{_s(bad, 1)} an unlocked folio, in {_names(bad)}")
     if unsure:
-        wrong[LOCKED].append(f"of {len(unsure)} call{_s(unsure)} it cannot be told, in "
-                             f"{_names(unsure)}")
+        wrong[LOCKED].append(
+            f"of {len(unsure)} call{_s(unsure)} it cannot be told, in {_names(unsure)}")
     bare = [mover for mover in static.movers if mover.lock is None]
     if len(static.looks_again) < 2:
-        wrong[REVALIDATE].append("folio_lock_anon_vma_read() does not look at folio->mapping again"
-                                 if not static.looks_again else
-                                 "folio_lock_anon_vma_read() looks at folio->mapping again on one "
-                                 "way only")
+        again = "looks at folio->mapping again on one way only" if static.looks_again else \
+                "does not look at folio->mapping again"
+        wrong[REVALIDATE].append(f"folio_lock_anon_vma_read() {again}")
     if bare:
         wrong[REVALIDATE].append(f"{bare[0].function}() moves a folio without the anon_vma's lock")
     by_source = [contract for contract in CONTRACTS if not wrong[contract]]
@@ -107,15 +103,14 @@ def judge(static: Static, runs: Runs, known: AbstractSet[str],
     reasons = [f"not '{contract}': " + "; ".join(wrong[contract]) for contract in CONTRACTS]
     sentence = "This tree honours neither contract"
     if by_source:
-        sentence += (f": by its source it is '{by_source[0]}', but "
-                     f"{_broken_first(runs, by_source[0], known)}")
+        broken = _broken_first(runs, by_source[0], known)
+        sentence += f": by its source it is '{by_source[0]}', but {broken}"
     elif bare and bad:
-        sentence += (f": {bare[0].function}() relies on the folio lock, and {_names(bad)} "
-                     f"walk{_s(bad, 1)} without it")
+        sentence += (f": {bare[0].function}() relies on the folio lock, "
+                     f"and {_names(bad)} walk{_s(bad, 1)} without it")
     elif bad and not static.movers:
-        sentence += (f": {_names(bad)} walk{_s(bad, 1)} unlocked and nothing revalidates"
-                     "; without UFFDIO_MOVE nothing comes of it, "
-                     "UFFDIO_MOVE must not be added as it is")
+        sentence += (f": {_names(bad)} walk{_s(bad, 1)} unlocked and nothing revalidates; without "
+                     "UFFDIO_MOVE nothing comes of it, UFFDIO_MOVE must not be added as it is")
     return Judgement(NEITHER, sentence + ".", reasons, look, {}, aside)
 
 
@@ -138,8 +133,8 @@ def _broken(arch: str, outcome: Outcome, known: AbstractSet[str]) -> List[str]:
     if outcome.died:
         found.append(f"the guest ({arch}) did not get to the end: {outcome.died}")
     if failed:
-        found.append(f"{len(failed)} test{_s(failed)} fail{_s(failed, 1)} on {arch} "
-                     f"({some(failed)})")
+        found.append(
+            f"{len(failed)} test{_s(failed)} fail{_s(failed, 1)} on {arch} ({some(failed)})")
     if splats:
         found.append(f"{splats} unexpected splat{'s' * (splats > 1)} on {arch}")
     if not found and PASS not in outcome.tests.values():
@@ -163,9 +158,8 @@ def _honours(contract: str, static: Static) -> str:
             sentence += "; UFFDIO_MOVE takes the anon_vma's lock, which it need not do any more"
     elif static.movers:
         sentence += (f": {len(bad)} call{_s(bad)} walk{_s(bad, 1)} an unlocked folio "
-                     f"({_names(bad)}), "
-                     "folio_lock_anon_vma_read() revalidates, and UFFDIO_MOVE holds the anon_vma's "
-                     "lock")
+                     f"({_names(bad)}), folio_lock_anon_vma_read() revalidates, "
+                     "and UFFDIO_MOVE holds the anon_vma's lock")
     else:
         sentence += ": walks of an unlocked folio revalidate, and it has no UFFDIO_MOVE"
     return sentence + "."
@@ -179,21 +173,20 @@ def _look_at(static: Static, arch: str, contract: str, outcome: Outcome,
     for name in failed[:8]:
         note = " ".join(outcome.notes.get(name, [])) or "see kernel.log"
         row = tested_by(table, name)
-        calls = [f"{call.file}:{call.line}" for call in static.calls if not call.test
-                 and belongs_to(table, call.function) is row]
+        calls = [f"{call.file}:{call.line}" for call in _calls(static, table, row)]
         where = f", who walks at {some(calls, 2)}" if calls else ""
-        look.append(f"{name} fails under '{contract}' on {arch} ({row.name}{where}): "
-                    f"{one_line(note, 160)}")
+        look.append(
+            f"{name} fails under '{contract}' on {arch} ({row.name}{where}): {one_line(note, 160)}")
     if len(failed) > 8:
         look.append(f"and {len(failed) - 8} more tests under '{contract}' on {arch}: see kunit.log")
     for splat in outcome.unexpected[:3]:
-        look.append(f"kernel.log:{splat.number} under '{contract}' on {arch}: "
-                    f"{one_line(splat.title, 160)}")
+        look.append(
+            f"kernel.log:{splat.number} under '{contract}' on {arch}: {one_line(splat.title, 160)}")
     return look
 
 
 def not_seen(static: Static, runs: Runs, contract: str, table: Sequence[Caller]) -> Dict[str, str]:
-    """Callers in the tree of which no test ran under @contract anywhere: by name, why."""
+    """Callers of which no test ran under @contract on any architecture: by name, why."""
     outcomes = [outcome for _, each, outcome in _each(runs) if each == contract]
     found: Dict[str, str] = {}
     if not outcomes:
@@ -208,8 +201,14 @@ def not_seen(static: Static, runs: Runs, contract: str, table: Sequence[Caller])
                 if caller.is_about(name)]
         if all(outcome.tests[name] == SKIP for outcome, name in mine):
             why_not = dict.fromkeys(outcome.skips.get(name, "skipped") for outcome, name in mine)
-            found[caller.name] = some(list(why_not), 2) or "there is no such test in this kernel"
+            found[caller.name] = (some(list(why_not), 2) if mine else
+                                  "there is no such test in this kernel")
     return found
+
+
+def _calls(static: Static, table: Sequence[Caller], caller: Caller) -> List[Call]:
+    return [call for call in static.calls
+            if not call.test and belongs_to(table, call.function) is caller]
 
 
 class Row(NamedTuple):
@@ -233,15 +232,14 @@ def rows(repo: Path, version: str, static: Static, runs: Runs,
     """The matrix; rows with nothing in them are left out."""
     seeded: List[defects.Mutant] = []
     base = repo / "tools" / "mutants"
-    # The tests are the same for every line: without defects of this one, another's will do.
+    # The tests are the same for every line: the default one's defects will do for another.
     for directory in (base / f"linux-{source.line_of(version)}", base / f"linux-{default(repo)}"):
         if directory.is_dir():
             seeded = defects.read_all(directory)
             break
     found = []
     for caller in table:
-        calls = [call for call in static.calls if not call.test
-                 and belongs_to(table, call.function) is caller]
+        calls = _calls(static, table, caller)
         tests: Dict[str, Dict[str, Tuple[int, List[str], int]]] = {}
         for arch, by_contract in runs.items():
             for contract, outcome in by_contract.items():

@@ -9,9 +9,9 @@ HELD, NOT_HELD, FILE, UNKNOWN = "locked", "unlocked", "never anonymous", "cannot
 
 #: What walks, or starts to: by name, the argument that is the folio.
 ROOTS = {
-    "rmap_walk": 0, "rmap_walk_locked": 0, "folio_lock_anon_vma_read": 0, "page_lock_anon_vma_read": 0,
-    "folio_get_anon_vma": 0, "page_get_anon_vma": 0, "rmap_walk_anon": 0, "rmap_walk_ksm": 0,
-    "rmap_walk_file": 0, "__rmap_walk_file": 0,
+    "rmap_walk": 0, "rmap_walk_locked": 0, "folio_lock_anon_vma_read": 0,
+    "page_lock_anon_vma_read": 0, "folio_get_anon_vma": 0, "page_get_anon_vma": 0,
+    "rmap_walk_anon": 0, "rmap_walk_ksm": 0, "rmap_walk_file": 0, "__rmap_walk_file": 0,
 }
 #: Of these, the walks of files: an anonymous folio does not come to them.
 FILE_ROOTS = frozenset(("rmap_walk_file", "__rmap_walk_file"))
@@ -47,7 +47,7 @@ class Hop(NamedTuple):
 
 
 class Way(NamedTuple):
-    """One way to a walk: the calls, outermost first, whether the folio is locked, and how we know."""
+    """A way to a walk: the calls, outermost first, whether the folio is locked, what shows it."""
 
     hops: Tuple[Hop, ...]
     status: str

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a tree's source says of the contract that it keeps: who walks, who moves, who looks again."""
+"""The contract that a tree's source keeps: who walks, who moves, who looks again."""
 
 import re
 import time
@@ -30,7 +30,7 @@ class Static(NamedTuple):
 
     calls: List[Call]
     movers: List[Mover]
-    #: Places in folio_lock_anon_vma_read() that look at folio->mapping again under the anon_vma lock.
+    #: Where folio_lock_anon_vma_read() reads folio->mapping again under the anon_vma lock.
     looks_again: List[Place]
     seconds: float
 
@@ -47,7 +47,8 @@ def read_source(tree: Path, console: Console) -> Static:
     world.look()
     calls = Questions(world).calls()
     if not calls:
-        raise Stop(f"{tree} has no call of rmap_walk(): give the top of a kernel tree, 6.1 or newer")
+        raise Stop(f"{tree} has no call of rmap_walk(): "
+                   f"give the top of a kernel tree, 6.1 or newer")
     found = Static(calls, movers(world), looks_again(world), time.monotonic() - start)
     console.end(f"{len(calls)} calls that walk")
     return found
@@ -75,7 +76,7 @@ def _sets_index(function: Function) -> bool:
 
 
 def _write_lock(world: World, where: Source, function: Function, up: int) -> Optional[Place]:
-    """Where @function, a helper of it, or a caller up to @up calls away locks an anon_vma for writing."""
+    """Where @function, its helpers, or callers up to @up calls away write-lock an anon_vma."""
     found = _locks_below(where, function, 3)
     if found is None and up:
         for above, each in world.callers(function.name, where.path if function.static else None):
@@ -90,10 +91,12 @@ def _locks_below(where: Source, function: Function, down: int) -> Optional[Place
         if re.fullmatch(r"anon_vma_(?:try)?lock_write", token.text) or (
                 re.fullmatch(r"down_write(?:_trylock|_killable|_nested)?", token.text)
                 and inside >= {"anon_vma", "rwsem"}):
-            return mark(where, token.line, f"{function.name}() takes the anon_vma's lock for writing")
+            return mark(where, token.line,
+                        f"{function.name}() takes the anon_vma's lock for writing")
     if down:
         for helper in where.functions:
-            if helper is not function and helper.static and not helper.macro and function.calls(helper.name):
+            if (helper is not function and helper.static and not helper.macro
+                    and function.calls(helper.name)):
                 found = _locks_below(where, helper, down - 1)
                 if found is not None:
                     return found
@@ -139,7 +142,9 @@ def kernel_tree(tree: Path) -> Tuple[Path, str]:
 
 def says(call: Call) -> str:
     """A call in words."""
-    return f"{call.function}() calls {call.callee}()" if call.function else f"{call.callee}() is handed on"
+    if not call.function:
+        return f"{call.callee}() is handed on"
+    return f"{call.function}() calls {call.callee}()"
 
 
 def why(way: Way) -> str:

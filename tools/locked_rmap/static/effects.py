@@ -11,6 +11,10 @@ from .states import Effect, about_parameters, truth_of
 from .world import World
 
 
+#: In the name of whatever locks or unlocks a folio.
+_CAN_LOCK = re.compile("fol|page|split|lock|writ|unmap|isolat|migrat|get|memory|swap|evict")
+
+
 class Flows:
     """The functions of @world, walked through as far as needed."""
 
@@ -29,7 +33,7 @@ class Flows:
 
     def effects(self, name: str, near: Source) -> Optional[List[Effect]]:
         """What a call of @name does to the locks of its arguments; None if nothing that we see."""
-        if not re.search(r"fol|page|split|lock|writ|unmap|isolat|migrat|get|memory|swap|evict", name):
+        if not _CAN_LOCK.search(name):
             return None
         found = self.world.definition(name, near)
         if found is None:
@@ -52,12 +56,14 @@ class Flows:
             return None
         kinds: Set[Effect] = set()
         for value, state in flow.exits:
-            locks = tuple(sorted((int(what[2:]), status) for what, (status, _) in state.locks.items()
-                                 if re.fullmatch(r"p:\d+", what) and status in ("L", "R")))
+            locks = tuple(sorted(
+                (int(what[2:]), status) for what, (status, _) in state.locks.items()
+                if re.fullmatch(r"p:\d+", what) and status in ("L", "R")))
             returned = state.locks.get(str(value[1]), ("", 0))[0] if value[0] == "s" else ""
             given = frozenset((key, truth) for key, truth in about_parameters(state.facts)
                               if key[0] == "t" and re.fullmatch(r"p:\d+", key[1]))
-            kinds.add(Effect(truth_of(value, state), locks, returned if returned == "L" else "", given))
+            kinds.add(Effect(truth_of(value, state), locks,
+                             returned if returned == "L" else "", given))
         if not any(kind.locks or kind.returned == "L" for kind in kinds):
             return None
         if len(kinds) > 12:

@@ -6,16 +6,17 @@ from typing import Dict, Iterable, List, Optional, Set, Tuple
 
 from .expressions import Expr, called, line_of, show
 from .functions import Function, Source
-from .locks import (ASSERT, BUG, DAX_ONLY, IS_LOCKED, LEAVES, LOCK, MAY_RETURN_LOCKED, RETURN_LOCKED,
-                    SAME, TESTS, TOUCH, TRYLOCK, UNLOCK, WARN)
-from .states import (NULL, Effect, Effects, Hit, State, Taken, Value, about_parameters, assume, assume_test,
-                     combine, compare, fits)
+from .locks import (ASSERT, BUG, DAX_ONLY, IS_LOCKED, LEAVES, LOCK, MAY_RETURN_LOCKED,
+                    RETURN_LOCKED, SAME, TESTS, TOUCH, TRYLOCK, UNLOCK, WARN)
+from .states import (NULL, Effect, Effects, Hit, State, Taken, Value, about_parameters, assume,
+                     assume_test, combine, compare, fits)
 
 
 class Evaluator:
     """Evaluates the expressions of @function, and notes the calls of @targets."""
 
-    def __init__(self, source: Source, function: Function, targets: Iterable[str], effects: Effects) -> None:
+    def __init__(self, source: Source, function: Function, targets: Iterable[str],
+                 effects: Effects) -> None:
         self.source = source
         self.function = function
         self.targets = frozenset(targets)
@@ -103,7 +104,8 @@ class Evaluator:
                 no.append(other_way)
         return yes, no
 
-    def _test(self, name: str, arg: Expr, line: int, state: State) -> Tuple[List[State], List[State]]:
+    def _test(self, name: str, arg: Expr, line: int,
+              state: State) -> Tuple[List[State], List[State]]:
         yes: List[State] = []
         no: List[State] = []
         for value, after in self.value(arg, state):
@@ -151,8 +153,9 @@ class Evaluator:
             return self._binary(expr, state)
         if kind == "cond":
             yes, no = self.condition(expr[1], state)  # type: ignore[arg-type]
-            return [pair for after in yes for pair in self.value(expr[2], after)] + [  # type: ignore[arg-type]
-                pair for after in no for pair in self.value(expr[3], after)]  # type: ignore[arg-type]
+            return [pair for side, states in ((expr[2], yes), (expr[3], no))
+                    for after in states
+                    for pair in self.value(side, after)]  # type: ignore[arg-type]
         if kind == "mem":
             return [(self._member(base, str(expr[2]), str(expr[3]), after), after)
                     for base, after in self._base(expr, state)]
@@ -231,9 +234,11 @@ class Evaluator:
             elif sign == "-" and value[0] == "i" and isinstance(value[1], int):
                 result.append((("i", -value[1]), after))
             elif sign == "-" and value[0] == "f":
-                result.append((("c", f"-{'|'.join(sorted(value[1]))}"), after))  # type: ignore[arg-type]
+                flags = "|".join(sorted(value[1]))  # type: ignore[arg-type]
+                result.append((("c", f"-{flags}"), after))
             elif sign == "*":
-                result.append((after.env.get(("m", str(value[1]), "*"), ("s", f"{value[1]}->*")), after))
+                unknown = ("s", f"{value[1]}->*")
+                result.append((after.env.get(("m", str(value[1]), "*"), unknown), after))
             else:
                 result.append((("s", f"{sign}({value[1]})"), after))
         return result
@@ -330,7 +335,8 @@ class Evaluator:
                 return no if re.search("bug|warn", name, re.I) else yes
         return [state]
 
-    def _called(self, name: str, expr: Expr, values: List[Value], state: State) -> List[Tuple[Value, State]]:
+    def _called(self, name: str, expr: Expr, values: List[Value],
+                state: State) -> List[Tuple[Value, State]]:
         line = int(str(expr[3]))
         what = str(values[0][1]) if values else ""
         if name in TOUCH and values:
@@ -361,7 +367,8 @@ class Evaluator:
                     assume(value, outcome.result, after)
                 if outcome.returned == "L":
                     after.locks[fresh] = ("L", line)
-            if name in RETURN_LOCKED or (name in MAY_RETURN_LOCKED and re.search(r"FGP_(?:LOCK|WRITEBEGIN)", text)):
+            if name in RETURN_LOCKED or (name in MAY_RETURN_LOCKED
+                                         and re.search(r"FGP_(?:LOCK|WRITEBEGIN)", text)):
                 after.locks[fresh] = ("L", line)
             for number, arg in enumerate(args):
                 if (arg[:2] == ("un", "&") and isinstance(arg[2], tuple) and arg[2][0] == "id"
@@ -377,7 +384,8 @@ class Evaluator:
         return result
 
     def _outcomes(self, name: str, values: List[Value]) -> List[Optional[Effect]]:
-        found = self.effects(name, self.source) if name and any(value[0] == "s" for value in values) else None
+        asked = name and any(value[0] == "s" for value in values)
+        found = self.effects(name, self.source) if asked else None
         return list(found) if found else [None]
 
     def _change(self, what: str, status: str, line: int, state: State) -> None:

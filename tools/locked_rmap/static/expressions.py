@@ -8,14 +8,15 @@ from .lexer import Cursor, Token, closing, split
 #: An expression: (kind, …).  Kinds: id, num, call, un, bin, assign, cond, mem, idx, raw.
 Expr = Tuple[object, ...]
 
-TYPES = frozenset((
-    "struct", "union", "enum", "const", "static", "unsigned", "signed", "int", "long", "short", "bool",
-    "char", "void", "volatile", "register", "extern", "typeof", "__typeof__", "auto", "float", "double"))
-_BINARY = {"*": 10, "/": 10, "%": 10, "+": 9, "-": 9, "<<": 8, ">>": 8, "<": 7, ">": 7, "<=": 7, ">=": 7,
-           "==": 6, "!=": 6, "&": 5, "^": 4, "|": 3, "&&": 2, "||": 1}
+TYPES = frozenset(("struct", "union", "enum", "const", "static", "unsigned", "signed", "int",
+                   "long", "short", "bool", "char", "void", "volatile", "register", "extern",
+                   "typeof", "__typeof__", "auto", "float", "double"))
+_BINARY = {
+    "*": 10, "/": 10, "%": 10, "+": 9, "-": 9, "<<": 8, ">>": 8, "<": 7, ">": 7, "<=": 7, ">=": 7,
+    "==": 6, "!=": 6, "&": 5, "^": 4, "|": 3, "&&": 2, "||": 1}
 _ASSIGN = frozenset(("=", "+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=", "<<=", ">>="))
-KEYWORDS = frozenset(("if", "else", "while", "for", "do", "switch", "case", "default", "return", "goto",
-                       "break", "continue"))
+KEYWORDS = frozenset(("if", "else", "while", "for", "do", "switch", "case", "default", "return",
+                      "goto", "break", "continue"))
 
 
 class _Unparsed(Exception):
@@ -102,7 +103,8 @@ class _Expressions(Cursor):
             return False
         if inside[0].text in TYPES:
             return True
-        if any(token.text not in ("*", "__user", "__iomem", "__force") and token.kind != "id" for token in inside):
+        if any(token.text not in ("*", "__user", "__iomem", "__force") and token.kind != "id"
+               for token in inside):
             return False
         after = self.tokens[end + 1] if end + 1 < len(self.tokens) else None
         if inside[-1].text == "*" and all(token.text == "*" for token in inside[1:]):
@@ -117,7 +119,9 @@ class _Expressions(Cursor):
         text, kind = self.peek(), self.kind()
         if text == "(":
             inside = self.group()
-            return raw(inside) if inside[:1] and inside[0].text == "{" else _Expressions(inside).full()
+            if inside[:1] and inside[0].text == "{":
+                return raw(inside)
+            return _Expressions(inside).full()
         if text == "{":
             return raw(self.group())
         if kind == "id" and text not in KEYWORDS:

@@ -19,7 +19,7 @@ from .states import Effects, Key, State, Value, ids
 
 #: More states than this at one node, and what conditions said is forgotten.
 MANY = 160
-#: More steps than this, and the function is run again with less to remember, at last not to its end.
+#: More steps than this, and it runs again with less to remember, at last not to its end.
 STEPS = (8000, 20000)
 
 
@@ -73,8 +73,9 @@ class Flow(Evaluator):
                 if succ in of_use:
                     todo.append((succ, after))
 
-    def _forget(self, state: State, live: Set[str], flagged: Optional[Set[str]], all_facts: bool) -> None:
-        """Drop what nothing asks for any more; with @flagged, what is known of other variables too."""
+    def _forget(self, state: State, live: Set[str], flagged: Optional[Set[str]],
+                all_facts: bool) -> None:
+        """Drop what nothing asks for any more; with @flagged, what other variables say too."""
         alive: Set[str] = set()
         for key in list(state.env):
             if key[0] == "v":
@@ -85,13 +86,15 @@ class Flow(Evaluator):
         members = [key for key in state.env if key[0] == "m"]
         for key in members:
             base = ids(key[1])
-            if base and all(name in alive or name.startswith("p:") or name[1:] in live for name in base):
+            if base and all(name in alive or name.startswith("p:") or name[1:] in live
+                            for name in base):
                 alive.update(ids(str(state.env[key][1])))
             else:
                 del state.env[key]
 
         def kept(name: str) -> bool:
-            return all(part in alive or part.startswith("p:") or part[2:] in live for part in ids(name))
+            return all(part in alive or part.startswith("p:") or part[2:] in live
+                       for part in ids(name))
 
         for what in [what for what in state.locks if not kept(what)]:
             del state.locks[what]
@@ -151,7 +154,7 @@ class Flow(Evaluator):
         for arg in args:
             if arg and arg[0] == "id" and "*" in self.function.types.get(arg[1], ""):
                 # The loop's own variables come first; what it goes through follows.
-                if "folio" in self.function.types[arg[1]] or "page" in self.function.types[arg[1]] or arg == args[0]:
+                if re.search("folio|page", self.function.types[arg[1]]) or arg == args[0]:
                     name = f"<{expr[4]}:{arg[1]}>"
                     self._renew(name, state)
                     self.origins[name] = (show(expr[1]), node.line, show(expr))

@@ -46,7 +46,8 @@ class Function:
         if name not in self.words:
             return False
         tokens = self.tokens
-        return any(token.text == name and tokens[at + 1].text == "(" for at, token in enumerate(tokens[:-1]))
+        return any(token.text == name and tokens[at + 1].text == "("
+                   for at, token in enumerate(tokens[:-1]))
 
 
 class Source:

@@ -42,7 +42,7 @@ class _Builder(Cursor):
     def __init__(self, function: Function) -> None:
         super().__init__(function.tokens)
         self.function = function
-        self.nodes: List[Node] = [Node("nop", None, function.line), Node("exit", None, function.last)]
+        self.nodes = [Node("nop", None, function.line), Node("exit", None, function.last)]
         self.labels: Dict[str, int] = {}
         self.gotos: List[Tuple[int, str]] = []
         self.breaks: List[Loose] = []
@@ -166,12 +166,12 @@ class _Builder(Cursor):
             if value[0].text == "{":
                 for field in split(value[1:-1]):
                     if len(field) > 3 and field[0].text == "." and field[2].text == "=":
-                        into = [(self.node("expr", (
-                            "assign", "=", ("mem", ("id", name), ".", field[1].text), parse(field[3:])),
-                            field[0].line, into), 0)]
+                        member = ("mem", ("id", name), ".", field[1].text)
+                        inside = ("assign", "=", member, parse(field[3:]))
+                        into = [(self.node("expr", inside, field[0].line, into), 0)]
                 continue
-            expr = parse(part[len(sides[0]) + 1:])
-            into = [(self.node("expr", ("assign", "=", ("id", name), expr), line, into), 0)]
+            expr = ("assign", "=", ("id", name), parse(part[len(sides[0]) + 1:]))
+            into = [(self.node("expr", expr, line, into), 0)]
         return into
 
     def _macro_loop(self, into: Loose, end: int) -> Loose:
@@ -236,7 +236,8 @@ class _Builder(Cursor):
         parts += [[]] * (3 - len(parts))
         into = self.simple(list(parts[0]), into)
         head = self.node("nop", None, line, into)
-        condition = self.node("branch", parse(parts[1]) if parts[1] else ("num", "1"), line, [(head, 0)])
+        until = parse(parts[1]) if parts[1] else ("num", "1")
+        condition = self.node("branch", until, line, [(head, 0)])
         step = self.node("expr", parse(parts[2]), line, [])
         self.join([(step, 0)], head)
         return self._body(step, condition)

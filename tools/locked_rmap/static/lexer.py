@@ -17,7 +17,8 @@ class Token(NamedTuple):
 _COMMENT = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', re.S)
 _TOKEN = re.compile(
     r"(?P<id>[A-Za-z_]\w*)|(?P<num>\.?\d(?:[eEpP][+-]|[\w.])*)|(?P<str>\"\")|"
-    r"(?P<op>->|\+\+|--|<<=|>>=|<<|>>|<=|>=|==|!=|&&|\|\||\.\.\.|[-+*/%&|^]=|##|[^\s\w])|(?P<nl>\n)")
+    r"(?P<op>->|\+\+|--|<<=|>>=|<<|>>|<=|>=|==|!=|&&|\|\||\.\.\.|[-+*/%&|^]=|##|[^\s\w])|"
+    r"(?P<nl>\n)")
 
 
 def blank(text: str) -> str:
@@ -72,9 +73,9 @@ def preprocess(text: str) -> Tuple[str, List[Tuple[int, str]]]:
         if line.lstrip().startswith("#"):
             while lines[at].endswith("\\") and at + 1 < len(lines):
                 at += 1
-            whole = " ".join(part.rstrip("\\") for part in lines[start:at + 1])
+            parts = [part.rstrip("\\") for part in lines[start:at + 1]]
             blank = [""] * (at + 1 - start)
-            word = re.match(r"\s*#\s*(\w*)\s*(.*)", whole)
+            word = re.match(r"\s*#\s*(\w*)\s*(.*)", " ".join(parts))
             name, rest = (word.group(1), word.group(2).strip()) if word else ("", "")
             if name in ("if", "ifdef", "ifndef"):
                 stack.append([_Branch(not (name == "if" and rest == "0"), depth)])
@@ -91,7 +92,7 @@ def preprocess(text: str) -> Tuple[str, List[Tuple[int, str]]]:
                 target += blank
             else:
                 if name == "define" and (not stack or stack[-1][-1].possible):
-                    macros.append((start + 1, "\n".join(part.rstrip("\\") for part in lines[start:at + 1])))
+                    macros.append((start + 1, "\n".join(parts)))
                 target += blank
         else:
             depth += line.count("{") - line.count("}")

@@ -10,7 +10,8 @@ than folio_referenced() without.
 import re
 from typing import Dict, FrozenSet, List, NamedTuple, Optional, Set, Tuple
 
-from .callers import FILE, FILE_ROOTS, HELD, NOT_HELD, ROOTS, UNKNOWN, Call, Hop, Place, Way, mark, worst
+from .callers import (FILE, FILE_ROOTS, HELD, NOT_HELD, ROOTS, UNKNOWN, Call, Hop, Place, Way, mark,
+                      worst)
 from .effects import Flows
 from .flow import Flow
 from .functions import Function, Source
@@ -19,15 +20,16 @@ from .world import World
 
 #: Functions that hand out a page or folio without locking it, and take nothing that was locked.
 LOOKUPS = frozenset((
-    "pfn_to_page", "pfn_to_online_page", "pfn_folio", "virt_to_page", "virt_to_folio", "virt_to_head_page",
-    "pte_page", "pmd_page", "pud_page", "vm_normal_page", "vm_normal_folio", "vm_normal_page_pmd",
-    "vm_normal_folio_pmd", "follow_page", "filemap_get_folio", "find_get_page", "page_idle_get_folio",
-    "damon_get_folio", "damon_get_page", "swap_cache_get_folio", "vmalloc_to_page", "alloc_page", "folio_alloc",
-    "phys_to_page"))
+    "pfn_to_page", "pfn_to_online_page", "pfn_folio", "virt_to_page", "virt_to_folio",
+    "virt_to_head_page", "pte_page", "pmd_page", "pud_page", "vm_normal_page", "vm_normal_folio",
+    "vm_normal_page_pmd", "vm_normal_folio_pmd", "follow_page", "filemap_get_folio",
+    "find_get_page", "page_idle_get_folio", "damon_get_folio", "damon_get_page",
+    "swap_cache_get_folio", "vmalloc_to_page", "alloc_page", "folio_alloc", "phys_to_page"))
 #: What hands out folios of a page cache; of the swap cache, if the argument says so.
-PAGE_CACHE = frozenset(("filemap_get_folio", "find_get_page", "__filemap_get_folio", "pagecache_get_page",
-                        "find_get_entry", "filemap_get_entry", "read_cache_page", "read_cache_folio",
-                        "read_mapping_page", "read_mapping_folio", "shmem_read_mapping_page"))
+PAGE_CACHE = frozenset((
+    "filemap_get_folio", "find_get_page", "__filemap_get_folio", "pagecache_get_page",
+    "find_get_entry", "filemap_get_entry", "read_cache_page", "read_cache_folio",
+    "read_mapping_page", "read_mapping_folio", "shmem_read_mapping_page"))
 #: What locks and is named like one, but does not lock a folio.
 NO_FOLIO_LOCK = frozenset(("rcu_read_lock", "rcu_read_unlock", "spin_lock", "spin_unlock", "block",
                            "pmd_lock"))
@@ -51,6 +53,11 @@ class Question(NamedTuple):
     asserted: int = 0
 
 
+#: What is asked of a function's callers: line, argument, member, hint, assertion; and the facts.
+PassedOn = Dict[Tuple[int, int, str, Optional[Place], Optional[Place]],
+                Set[FrozenSet[Tuple[Key, bool]]]]
+
+
 class Questions:
     """What is asked about the functions of @world, and the answers."""
 
@@ -71,8 +78,9 @@ class Questions:
                 question = Question(name, home, index, "", frozenset(), None)
                 by_line = self._answer_in(question, source, function)
                 for line, ways in sorted(by_line.items()):
-                    found.append(Call(source.path, line, function.name, name, worst(way.status for way in ways),
-                                      tuple(ways), self.world.is_test(source.path)))
+                    status = worst(way.status for way in ways)
+                    found.append(Call(source.path, line, function.name, name, status, tuple(ways),
+                                      self.world.is_test(source.path)))
         for name in ROOTS:
             # folio_lock_anon_vma_read() is meant to be handed on, to rmap_walk() as .anon_lock.
             place = None if "anon_vma" in name else self.world.mentions(name, self.world.home(name))
@@ -110,11 +118,12 @@ class Questions:
             self._answers[question] = ways
         return ways
 
-    def _answer_in(self, question: Question, source: Source, function: Function) -> Dict[int, List[Way]]:
+    def _answer_in(self, question: Question, source: Source,
+                   function: Function) -> Dict[int, List[Way]]:
         """The ways to the calls in one function, by line."""
         flow = self.flows.flow(source, function, question.name)
         found: Dict[int, List[Way]] = {}
-        passed_on: Dict[Tuple[int, int, str, Optional[Place], Optional[Place]], Set[FrozenSet[Tuple[Key, bool]]]] = {}
+        passed_on: PassedOn = {}
         for hit in flow.hits:
             state = hit.state.copy()
             if not fits(question.given, hit.args, state):
@@ -164,10 +173,10 @@ class Questions:
         return {line: _tidy(ways) for line, ways in found.items() if ways}
 
     def _pass_on(self, question: Question, source: Source, function: Function,
-                 passed_on: Dict[Tuple[int, int, str, Optional[Place], Optional[Place]],
-                                 Set[FrozenSet[Tuple[Key, bool]]]],
-                 found: Dict[int, List[Way]]) -> None:
-        home = source.path if function.static or function.macro and source.path.endswith(".c") else None
+                 passed_on: PassedOn, found: Dict[int, List[Way]]) -> None:
+        home = None
+        if function.static or function.macro and source.path.endswith(".c"):
+            home = source.path
         for (line, index, member, hint, weak), sets in passed_on.items():
             hop = Hop(source.path, line, function.name, question.name)
             asserted = question.asserted
@@ -183,8 +192,8 @@ class Questions:
             for given in sets:
                 if any(other < given for other in sets):
                     continue
-                above = self._answer(Question(function.name, home, index, member, given, hint, asserted))
-                for way in above:
+                above = Question(function.name, home, index, member, given, hint, asserted)
+                for way in self._answer(above):
                     evidence = way.evidence
                     status = way.status
                     if status == UNKNOWN and weak is not None:
@@ -193,7 +202,8 @@ class Questions:
                         evidence = (*evidence, hint)
                     found.setdefault(line, []).append(Way((*way.hops, hop), status, evidence))
 
-    def _settled(self, flow: Flow, source: Source, what: str, state: State) -> Optional[Tuple[str, Place]]:
+    def _settled(self, flow: Flow, source: Source, what: str,
+                 state: State) -> Optional[Tuple[str, Place]]:
         """What this function itself says of a folio's lock."""
         status, line = state.locks.get(what, ("", 0))
         text = source.text(line)
@@ -231,7 +241,8 @@ class Questions:
     @staticmethod
     def _hint(flow: Flow, source: Source, what: str, state: State) -> Optional[Place]:
         """A lock of the same folio on another way, which the caller cannot hold then."""
-        here = {(key, truth) for key, truth in about_parameters(state.facts) if key[0] not in ("anon", "ksm")}
+        here = {(key, truth) for key, truth in about_parameters(state.facts)
+                if key[0] not in ("anon", "ksm")}
         for taken in sorted(flow.taken, key=lambda each: each.line):
             if taken.what != what:
                 continue
@@ -274,8 +285,8 @@ class Questions:
         if found is None:
             return False
         words = found[1].words
-        return bool(words & LOOKUPS) and all(word in NO_FOLIO_LOCK or not re.search("lock|grab|FGP", word)
-                                             for word in words)
+        return bool(words & LOOKUPS) and all(
+            word in NO_FOLIO_LOCK or not re.search("lock|grab|FGP", word) for word in words)
 
 
 def _copies_lock(source: Source) -> Optional[Place]:
@@ -284,7 +295,8 @@ def _copies_lock(source: Source) -> Optional[Place]:
         if "split" in function.name and "PG_locked" in function.words:
             for token in function.tokens:
                 if token.text == "PG_locked":
-                    return mark(source, token.line, f"{function.name}() locks the pieces of a folio if the whole was locked")
+                    return mark(source, token.line, f"{function.name}() locks the pieces "
+                                "of a folio if the whole was locked")
     return None
 
 

@@ -88,7 +88,8 @@ def cycles(graph: Sequence[Node]) -> Set[int]:
     return found
 
 
-def relevant(function: Function, graph: Sequence[Node], targets: FrozenSet[str]) -> Tuple[Set[str], Set[str]]:
+def relevant(function: Function, graph: Sequence[Node],
+             targets: FrozenSet[str]) -> Tuple[Set[str], Set[str]]:
     """The variables that can bear on a lock, or on the arguments of a call that was asked about.
 
     And those that count.
@@ -137,7 +138,7 @@ def relevant(function: Function, graph: Sequence[Node], targets: FrozenSet[str])
 
 
 def flags(graph: Sequence[Node]) -> Set[str]:
-    """The variables that are given constants, or the outcome of a lock: conditions on them matter."""
+    """The variables that get constants, or the outcome of a lock: conditions on them matter."""
     found: Set[str] = set()
     for node in graph:
         name = assigns(node.expr)

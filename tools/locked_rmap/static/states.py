@@ -26,7 +26,8 @@ class State:
 
     __slots__ = ("env", "locks", "facts")
 
-    def __init__(self, env: Dict[Key, Value], locks: Dict[str, Tuple[str, int]], facts: Dict[Key, bool]) -> None:
+    def __init__(self, env: Dict[Key, Value], locks: Dict[str, Tuple[str, int]],
+                 facts: Dict[Key, bool]) -> None:
         self.env = env
         self.locks = locks
         self.facts = facts
@@ -37,7 +38,8 @@ class State:
 
     def key(self) -> Tuple[FrozenSet[object], FrozenSet[object], FrozenSet[object]]:
         """Equal for states that know the same."""
-        return frozenset(self.env.items()), frozenset(self.locks.items()), frozenset(self.facts.items())
+        return (frozenset(self.env.items()), frozenset(self.locks.items()),
+                frozenset(self.facts.items()))
 
 
 class Hit(NamedTuple):
@@ -143,8 +145,9 @@ def fits(given: Iterable[Tuple[Key, bool]], args: List[Value], state: State) -> 
             elif value[0] == "f" and isinstance(value[1], frozenset):
                 if (bits.group(1) in value[1]) != truth:
                     return False
-            elif value[0] == "s" and not assume(("s", f"({value[1]}&{bits.group(1)})"), truth, state):
-                return False
+            elif value[0] == "s":
+                if not assume(("s", f"({value[1]}&{bits.group(1)})"), truth, state):
+                    return False
     return True
 
 
@@ -158,7 +161,8 @@ def compare(left: Value, right: Value, state: State) -> Tuple[List[State], List[
     if NULL in (left, right):
         other = right if left == NULL else left
         copy = state.copy()
-        return ([state] if assume(other, False, state) else []), ([copy] if assume(other, True, copy) else [])
+        return ([state] if assume(other, False, state) else [],
+                [copy] if assume(other, True, copy) else [])
     one, two = sorted((f"{left[0]}{left[1]}", f"{right[0]}{right[1]}"))
     if "g:~" in one or "g:~" in two:
         return [state], [state.copy()]
@@ -192,8 +196,10 @@ def combine(sign: str, left: Value, right: Value) -> Value:
         if sign == "-":
             return ("i", one - two)
         if sign in ("<", ">", "<=", ">="):
-            return ("i", int({"<": one < two, ">": one > two, "<=": one <= two, ">=": one >= two}[sign]))
-    elif left[0] == "c" and right == NULL and str(left[1]).startswith("-") and sign in ("<", "<=", ">", ">="):
+            return ("i", int(one < two if sign == "<" else one > two if sign == ">" else
+                             one <= two if sign == "<=" else one >= two))
+    elif (left[0] == "c" and right == NULL and str(left[1]).startswith("-")
+          and sign in ("<", "<=", ">", ">=")):
         # An error, which is below 0.
         return ("i", int(sign in ("<", "<=")))
     texts = ["|".join(sorted(side[1])) if isinstance(side[1], frozenset) else str(side[1])

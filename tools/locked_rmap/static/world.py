@@ -16,9 +16,12 @@ from .functions import Function, Source
 #: Headers of this size and more are lists of registers, unless they have an inline function.
 BIG = 200000
 _SKIP = (".git", "Documentation", "tools", "scripts", "usr", "LICENSES")
-_INDEX = ("mm/*.c", "mm/*.h", "mm/damon/*.c", "mm/damon/*.h", "include/linux/mm.h", "include/linux/pagemap.h",
-          "include/linux/huge_mm.h", "include/linux/migrate.h", "include/linux/swap.h", "include/linux/rmap.h",
-          "include/linux/ksm.h", "include/linux/hugetlb.h", "include/linux/swapops.h", "include/linux/mm_inline.h")
+_INDEX = ("mm/*.c", "mm/*.h", "mm/damon/*.c", "mm/damon/*.h", "include/linux/mm.h",
+          "include/linux/pagemap.h", "include/linux/huge_mm.h", "include/linux/migrate.h",
+          "include/linux/swap.h", "include/linux/rmap.h", "include/linux/ksm.h",
+          "include/linux/hugetlb.h", "include/linux/swapops.h", "include/linux/mm_inline.h")
+#: What is said of a file or directory that may not be read.
+UNREADABLE = "cannot be read: make the tree readable, then run again"
 _CONFLICT = re.compile(r"^(?:<{7}|>{7})(?: .*)?$", re.M)
 
 
@@ -27,17 +30,18 @@ def read(tree: Path, name: str) -> str:
     try:
         return (tree / name).read_text(encoding="utf-8", errors="replace")
     except PermissionError as err:
-        raise Stop(f"{tree / name} cannot be read: make the tree readable, then run again") from err
+        raise Stop(f"{tree / name} {UNREADABLE}") from err
 
 
 def no_conflict(tree: Path, name: str) -> None:
-    """Stop if a merge or rebase has left a conflict marker in a file of @tree; a file that is not there has none."""
+    """Stop if a merge or rebase has left a conflict marker in a file of @tree that exists."""
     if (tree / name).is_file():
         text = read(tree, name)
         found = _CONFLICT.search(text)
         if found is not None:
             line = text[:found.start()].count("\n") + 1
-            raise Stop(f"{tree / name}:{line}: a conflict marker: finish the merge or rebase, then run again")
+            raise Stop(f"{tree / name}:{line}: a conflict marker: "
+                       "finish the merge or rebase, then run again")
 
 
 class World:
@@ -56,16 +60,17 @@ class World:
         """Find the files that can matter: those that know of pages or folios, or walk."""
         words = rf"struct (folio|page)\b|folio_|page_|\b({'|'.join(ROOTS)})\b"
         self._candidates = self._grep(["-lE", "-e", words], self._list())
-        for name in self._grep(["-lE", "-e", "^(<<<<<<<|>>>>>>>)( |$)"], [*self._candidates, *self._kbuild]):
+        for name in self._grep(["-lE", "-e", "^(<<<<<<<|>>>>>>>)( |$)"],
+                               [*self._candidates, *self._kbuild]):
             no_conflict(self.tree, name)
         self._find(list(ROOTS))
 
     def _list(self) -> List[str]:
-        """All C files; not the big headers that only define numbers, which are a third of a tree."""
+        """All C files but the big headers that only define numbers, a third of a tree."""
         found: List[str] = []
 
         def fail(err: OSError) -> None:
-            raise Stop(f"{err.filename} cannot be read: make the tree readable, then run again") from err
+            raise Stop(f"{err.filename} {UNREADABLE}") from err
 
         for where, below, names in os.walk(self.tree, onerror=fail):
             inside = os.path.relpath(where, self.tree)
@@ -96,8 +101,9 @@ class World:
         if not names:
             return []
         argv = ["xargs", "-0", "-P", "2", "-n", "1000", "grep", *arguments, "--"]
-        child = subprocess.Popen(argv, cwd=self.tree, env=proc.environment({"LC_ALL": "C"}), stdin=subprocess.PIPE,
-                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        child = subprocess.Popen(argv, cwd=self.tree, env=proc.environment({"LC_ALL": "C"}),
+                                 stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                 stderr=subprocess.PIPE)
         try:
             out, errors = child.communicate(os.fsencode("\0".join(names)), timeout=600)
         except BaseException:
@@ -106,7 +112,7 @@ class World:
             raise
         denied = re.search(r"grep: (.+): Permission denied", errors.decode(errors="replace"))
         if denied is not None:
-            raise Stop(f"{self.tree / denied.group(1)} cannot be read: make the tree readable, then run again")
+            raise Stop(f"{self.tree / denied.group(1)} {UNREADABLE}")
         return sorted(os.fsdecode(name) for name in out.split(b"\n") if name)
 
     def _find(self, names: List[str]) -> None:
@@ -153,8 +159,9 @@ class World:
 
     def _make_index(self) -> Dict[str, str]:
         index: Dict[str, str] = {}
-        head = re.compile(r"^(?!static\b(?!.*\binline\b))[A-Za-z_][^;{}()=#\n]*?(?:\n[A-Za-z_][^;{}()=#\n]*?)?"
-                          r"\b(\w+)\s*\([^;{}]*?\)\s*(?:__\w+(?:\([^)]*\))?\s*)*\{", re.M)
+        head = re.compile(
+            r"^(?!static\b(?!.*\binline\b))[A-Za-z_][^;{}()=#\n]*?(?:\n[A-Za-z_][^;{}()=#\n]*?)?"
+            r"\b(\w+)\s*\([^;{}]*?\)\s*(?:__\w+(?:\([^)]*\))?\s*)*\{", re.M)
         for pattern in reversed(_INDEX):
             for path in sorted(self.tree.glob(pattern)):
                 name = str(path.relative_to(self.tree))
@@ -172,7 +179,7 @@ class World:
         found = []
         for path in paths:
             source = self.source(path)
-            own = [function for function in source.defines(name) if function.static and not function.macro]
+            own = any(each.static and not each.macro for each in source.defines(name))
             if own and path != home and not path.endswith(".h"):
                 continue
             for function in source.functions:
@@ -182,15 +189,18 @@ class World:
 
     def mentions(self, name: str, home: Optional[str]) -> Optional[Place]:
         """A place where @name is handed on as a pointer."""
-        paths = [home] if home is not None and not home.endswith(".h") else self._files.get(name, [])
+        paths = self._files.get(name, [])
+        if home is not None and not home.endswith(".h"):
+            paths = [home]
         for path in paths:
             source = self.source(path)
             tokens = source.tokens
             for at, token in enumerate(tokens):
-                if (token.text == name and at and at + 1 < len(tokens) and tokens[at + 1].text != "("
+                if (token.text == name and at and at + 1 < len(tokens)
+                        and tokens[at + 1].text != "("
                         and tokens[at - 1].text in ("=", ",", "(", "&", "{")
-                        and not (tokens[at - 2].text.startswith(("EXPORT_", "TRACE_", "ALLOW_ERROR", "NOKPROBE"))
-                                 or tokens[at - 2].text.endswith("_ID"))):
+                        and not re.match("EXPORT_|TRACE_|ALLOW_ERROR|NOKPROBE|.*_ID$",
+                                         tokens[at - 2].text)):
                     return mark(source, token.line, "is called through a pointer")
         return None
 
