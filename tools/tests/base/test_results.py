@@ -60,7 +60,8 @@ class ResultsTest(Case):
         value = self.summary()
         self.assertEqual({key: value[key] for key in ("kernel", "status", "verdict", "also")},
                          {"kernel": "6.12.117", "status": BROKEN, "verdict": "No.", "also": 1})
-        self.assertEqual({guest: found["tests"] for guest, found in value["stages"]["stock"].items()},
+        self.assertEqual({guest: found["tests"]
+                          for guest, found in value["stages"]["stock"].items()},
                          {"suites": {"s.a": FAIL}, "um": {"s.b": PASS}})
 
     def test_an_error_names_the_final_place(self) -> None:

@@ -52,10 +52,10 @@ class WatchTest(Case):
     def assert_gone(self, pid: int) -> None:
         """Process @pid does not run."""
         try:
-            state = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()[0]
+            stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii")
         except FileNotFoundError:
             return
-        self.assertIn(state, "ZX")
+        self.assertIn(stat.rsplit(")", 1)[1].split()[0], "ZX")
 
     def test_a_guest_that_ends(self) -> None:
         watch = self.watch("echo done; exit 3")

@@ -69,8 +69,8 @@ class ReadTest(Case):
         for number, text in ((1, "Callers: x\n"), (2, "Caller: a\nCaller: b\n"), (1, " x\n"),
                              (3, "Caller: a\n\n   x\n"), (2, "Caller: a\nWhat:\n"),
                              (1, "caller: a\n")):
-            self.refused(f":{number}: not one of Caller, What, Functions, Tests, Unlocked, Covered, "
-                         "once in an entry", text)
+            self.refused(f":{number}: not one of Caller, What, Functions, Tests, Unlocked, "
+                         "Covered, once in an entry", text)
 
     def test_an_entry_that_is_not_whole(self) -> None:
         for name, text in (("a", "Caller: a\nWhat: b\n"), ("a", "Caller: a\nFunctions: b\n"),
