@@ -251,8 +251,10 @@ static void show_files(char *args[])
 	size_t i;
 	int fd;
 
-	if (glob(args[1], 0, NULL, &found))
-		give_up("find", args[1]);
+	if (glob(args[1], 0, NULL, &found)) {
+		errno = ENOENT;
+		give_up("show", args[1]);
+	}
 	for (i = 0; i < found.gl_pathc; i++) {
 		tell("begin show %s", found.gl_pathv[i]);
 		fd = open_or_give_up(found.gl_pathv[i], O_RDONLY);
