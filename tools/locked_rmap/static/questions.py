@@ -208,7 +208,7 @@ class Questions:
         status, line = state.locks.get(what, ("", 0))
         text = source.text(line)
         if status == "L":
-            return HELD, Place(source.path, line, text, "locked")
+            return HELD, Place(source.path, line, text, HELD)
         if state.facts.get(("anon", what)) is False:
             line = flow.tests.get(("anon", what), 0)
             return FILE, mark(source, line, "not anonymous")
