@@ -1,15 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The first process of a guest that runs user-space selftests.
+ * The first process of a guest.
  *
- * Mounts and sets what they want, then runs the commands of /plan one after the
- * other and powers off.  All that is to be told goes through /dev/kmsg, so that it
- * stands in the kernel log, whole and in order with what the kernel has to say.
- * tools/locked_rmap/verbs/selftests.py writes the plan and reads the log.
+ * Obeys /plan, a line at a time, and restarts, which ends the guest: QEMU runs with
+ * -no-reboot.  A line is a word and its arguments, tabs in between; see words[].
+ * Everything is reported in marks, lines of the kernel log, so that they stand in
+ * order with what the kernel says:
+ *
+ *   init: begin WORD ARGUMENT	a line of the plan, or a file that it shows
+ *   init: | TEXT		a line of output; "~" is a part of one
+ *   init: end HOW		a program ended
+ *   init: alive		a program still runs
+ *   init: cannot WHAT		the plan ends here
+ *   init: over			the end of the plan
+ *
+ * tools/locked_rmap/guest/qemu.py writes the plan and reads the marks.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -21,6 +31,7 @@
 #include <sys/reboot.h>
 #include <sys/stat.h>
 #include <sys/swap.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <time.h>
@@ -28,23 +39,13 @@
 
 /* A record of /dev/kmsg may be about twice as long. */
 #define PIECE		500
-#define MAX_ARGS	15
+#define MAX_ARGS	19
 /* Seconds that killed processes get to go. */
 #define GRACE		10
 /* Seconds between two signs of life. */
 #define BEAT		10
-#define SWAP_DISK	"/dev/ram0"
 
-/* One line of /plan: name, seconds, text to stop at, command; tabs in between. */
-struct job {
-	char *name;
-	int seconds;
-	/* The command is ended when its output has this; may be empty. */
-	char *stop_at;
-	char *argv[MAX_ARGS + 1];
-};
-
-/* Output of a command on its way to the log, a line at a time. */
+/* Output on its way to the log, a line at a time. */
 struct line {
 	char text[PIECE + 1];
 	size_t length;
@@ -58,7 +59,7 @@ static int kmsg = -1;
 #define tell(format, ...) do {							\
 	char text_[PIECE + 100];						\
 										\
-	snprintf(text_, sizeof(text_), "<6>selftests: " format, ##__VA_ARGS__);	\
+	snprintf(text_, sizeof(text_), "<6>init: " format, ##__VA_ARGS__);	\
 	tell_text(text_);							\
 } while (0)
 
@@ -69,7 +70,6 @@ static void tell_text(const char *text)
 		return;
 }
 
-/* Restarting ends the guest: QEMU runs with -no-reboot. */
 static noreturn void leave(void)
 {
 	sync();
@@ -78,30 +78,57 @@ static noreturn void leave(void)
 		pause();
 }
 
-static noreturn void give_up(const char *what)
+static noreturn void give_up(const char *what, const char *about)
 {
-	tell("cannot %s: %s", what, strerror(errno));
+	tell("cannot %s %s: %s", what, about, strerror(errno));
 	leave();
 }
 
+static int open_or_give_up(const char *path, int flags)
+{
+	int fd = open(path, flags | O_CLOEXEC);
+
+	if (fd < 0)
+		give_up("open", path);
+	return fd;
+}
+
+/* A kernel that lacks a file system has no tests that need it. */
 static void mount_at(const char *type, const char *where)
 {
 	mkdir(where, 0755);
-	if (mount(type, where, type, 0, NULL))
-		give_up(where);
+	if (mount(type, where, type, 0, NULL) && errno != EBUSY && errno != ENODEV)
+		give_up("mount", where);
 }
 
 static void put(const char *path, const char *text)
 {
-	int fd = open(path, O_WRONLY);
+	int fd = open_or_give_up(path, O_WRONLY);
 
-	if (fd < 0 || write(fd, text, strlen(text)) < 0)
-		give_up(path);
+	if (write(fd, text, strlen(text)) < 0)
+		give_up("write", path);
 	close(fd);
 }
 
-/* Swap on a RAM disk, so that pages can be swapped out. */
-static void add_swap(void)
+static void insert(char *args[])
+{
+	char path[200];
+	int fd;
+
+	snprintf(path, sizeof(path), "/%s.ko", args[1]);
+	fd = open_or_give_up(path, O_RDONLY);
+	if (syscall(SYS_finit_module, fd, args[2] ? args[2] : "", 0))
+		give_up("insert", args[1]);
+	close(fd);
+}
+
+static void take_out(char *args[])
+{
+	if (syscall(SYS_delete_module, args[1], O_NONBLOCK))
+		give_up("remove", args[1]);
+}
+
+static void swap_to(char *args[])
 {
 	struct {
 		char boot[1024];
@@ -111,19 +138,17 @@ static void add_swap(void)
 		char rest[4096 - 1024 - 3 * sizeof(unsigned int) - 10];
 		char magic[10];
 	} head = { .version = 1 };
-	int fd = open(SWAP_DISK, O_RDWR);
+	int fd = open_or_give_up(args[1], O_RDWR);
 	off_t size;
 
-	if (fd < 0)
-		give_up("open " SWAP_DISK);
 	size = lseek(fd, 0, SEEK_END);
 	head.last_page = size / sizeof(head) - 1;
 	memcpy(head.magic, "SWAPSPACE2", sizeof(head.magic));
 	if (pwrite(fd, &head, sizeof(head), 0) != sizeof(head) || fsync(fd))
-		give_up("write " SWAP_DISK);
+		give_up("write", args[1]);
 	close(fd);
-	if (swapon(SWAP_DISK, 0))
-		give_up("swap to " SWAP_DISK);
+	if (swapon(args[1], 0))
+		give_up("swap to", args[1]);
 }
 
 /*
@@ -133,7 +158,7 @@ static void add_swap(void)
  * counts instructions, was seen to give that CPU no turn then: somebody beside the
  * loop has to give way.
  */
-static void add_cpus(void)
+static void start_cpus(char *args[])
 {
 	char path[100];
 	pid_t pid;
@@ -141,7 +166,7 @@ static void add_cpus(void)
 
 	pid = fork();
 	if (pid < 0)
-		give_up("fork");
+		give_up("fork for", args[0]);
 	while (pid == 0)
 		__builtin_ia32_pause();
 	for (cpu = 1; ; cpu++) {
@@ -152,27 +177,6 @@ static void add_cpus(void)
 	}
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
-}
-
-static void set_up(void)
-{
-	const char *pages = getenv("selftests_hugepages");
-
-	mkdir("/dev", 0755);
-	if (mount("dev", "/dev", "devtmpfs", 0, NULL) && errno != EBUSY)
-		leave();
-	kmsg = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
-	mount_at("devpts", "/dev/pts");
-	mount_at("proc", "/proc");
-	mount_at("sysfs", "/sys");
-	mount_at("debugfs", "/sys/kernel/debug");
-	mount_at("tmpfs", "/tmp");
-	put("/proc/sys/vm/nr_hugepages", pages ? pages : "0");
-	put("/proc/sys/vm/unprivileged_userfaultfd", "1");
-	add_swap();
-	add_cpus();
-	setenv("PATH", "/", 1);
-	setenv("HOME", "/tmp", 1);
 }
 
 static double now(void)
@@ -238,7 +242,30 @@ static bool end_all(void)
 	return false;
 }
 
-static int start(struct job *job, pid_t *pid)
+/* Show the files that a pattern matches. */
+static void show_files(char *args[])
+{
+	struct line line = { .length = 0 };
+	bool stop = false;
+	glob_t found;
+	size_t i;
+	int fd;
+
+	if (glob(args[1], 0, NULL, &found))
+		give_up("find", args[1]);
+	for (i = 0; i < found.gl_pathc; i++) {
+		tell("begin show %s", found.gl_pathv[i]);
+		fd = open_or_give_up(found.gl_pathv[i], O_RDONLY);
+		while (relay(fd, &line, "", &stop))
+			;
+		if (line.length)
+			tell_line(&line, true);
+		close(fd);
+	}
+	globfree(&found);
+}
+
+static int start(char *argv[], pid_t *pid)
 {
 	/* A terminal, for its line buffering: what is said is out before a crash. */
 	int fd = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
@@ -246,14 +273,14 @@ static int start(struct job *job, pid_t *pid)
 	char *name;
 
 	if (fd < 0 || unlockpt(fd) || tcgetattr(fd, &mode))
-		give_up("open a terminal");
+		give_up("open a terminal for", argv[0]);
 	mode.c_oflag &= ~OPOST;
 	if (tcsetattr(fd, TCSANOW, &mode))
-		give_up("set up a terminal");
+		give_up("set up a terminal for", argv[0]);
 	name = ptsname(fd);
 	*pid = fork();
 	if (*pid < 0)
-		give_up("fork");
+		give_up("fork for", argv[0]);
 	if (*pid == 0) {
 		int tty;
 
@@ -263,30 +290,29 @@ static int start(struct job *job, pid_t *pid)
 		dup2(tty, 1);
 		dup2(tty, 2);
 		if (chdir("/tmp") == 0)
-			execv(job->argv[0], job->argv);
+			execv(argv[0], argv);
 		_exit(127);
 	}
 	return fd;
 }
 
-/* Run one command; false if it left something behind that cannot be killed. */
-static bool run(struct job *job)
+/* Run a program: its name, seconds, text to stop at (may be empty), command. */
+static void run(char *args[])
 {
 	struct line line = { .length = 0 };
-	double end = now() + job->seconds;
+	double end = now() + atoi(args[2]);
 	double beat = now() + BEAT;
 	bool stop = false, over = false;
 	struct pollfd poller;
 	int status = 0;
 	pid_t pid;
 
-	tell("begin %s", job->name);
-	poller.fd = start(job, &pid);
+	poller.fd = start(args + 4, &pid);
 	poller.events = POLLIN;
 	while (!over && !stop && now() < end) {
 		over = waitpid(pid, &status, WNOHANG) == pid;
 		if (poll(&poller, 1, over ? 0 : 50) > 0 &&
-		    !relay(poller.fd, &line, job->stop_at, &stop) && !over)
+		    !relay(poller.fd, &line, args[3], &stop) && !over)
 			usleep(10000);
 		if (now() >= beat) {
 			tell("alive");
@@ -304,58 +330,71 @@ static bool run(struct job *job)
 	}
 	if (!end_all()) {
 		put("/proc/sysrq-trigger", "w");
-		tell("end %s stuck", job->name);
-		return false;
+		tell("end stuck");
+		leave();
 	}
 	close(poller.fd);
 	if (over && WIFSIGNALED(status))
-		tell("end %s signal %d", job->name, WTERMSIG(status));
+		tell("end signal %d", WTERMSIG(status));
 	else if (over)
-		tell("end %s exit %d", job->name, WEXITSTATUS(status));
+		tell("end exit %d", WEXITSTATUS(status));
 	else
-		tell("end %s %s", job->name, stop ? "stopped" : "hung");
-	return true;
+		tell("end %s", stop ? "stopped" : "hung");
 }
 
-static bool parse(char *text, struct job *job)
-{
-	char *seconds, *word;
-	int count = 0;
+/* Word, how many arguments it has at least, what it does. */
+static const struct {
+	const char *word;
+	int least;
+	void (*obey)(char *args[]);
+} words[] = {
+	{ "insert", 1, insert },	/* a module, its parameters */
+	{ "remove", 1, take_out },	/* a module */
+	{ "show", 1, show_files },		/* a pattern of files */
+	{ "swap", 1, swap_to },		/* a disk */
+	{ "cpus", 0, start_cpus },
+	{ "run", 4, run },		/* see there */
+	{ NULL }
+};
 
-	job->name = strsep(&text, "\t");
-	seconds = strsep(&text, "\t");
-	job->stop_at = strsep(&text, "\t");
-	while ((word = strsep(&text, "\t")) && count < MAX_ARGS)
-		job->argv[count++] = word;
-	job->argv[count] = NULL;
-	if (!count)
-		return false;
-	job->seconds = atoi(seconds);
-	return true;
+static void obey(char *text)
+{
+	char *args[MAX_ARGS + 1] = { NULL };
+	int count, i;
+
+	for (count = 0; text && count < MAX_ARGS; count++)
+		args[count] = strsep(&text, "\t");
+	tell("begin %s%s%s", args[0], args[1] ? " " : "", args[1] ? args[1] : "");
+	for (i = 0; words[i].word; i++) {
+		if (!strcmp(args[0], words[i].word) && count > words[i].least) {
+			words[i].obey(args);
+			return;
+		}
+	}
+	errno = EINVAL;
+	give_up("obey", args[0]);
 }
 
 int main(void)
 {
-	const char *skip = getenv("selftests_skip");
-	int left = skip ? atoi(skip) : 0;
 	char text[1000];
-	struct job job;
 	FILE *plan;
 
-	set_up();
+	mkdir("/dev", 0755);
+	if (mount("dev", "/dev", "devtmpfs", 0, NULL) && errno != EBUSY)
+		leave();
+	kmsg = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
+	mount_at("devpts", "/dev/pts");
+	mount_at("proc", "/proc");
+	mount_at("sysfs", "/sys");
+	mount_at("debugfs", "/sys/kernel/debug");
+	mount_at("tmpfs", "/tmp");
 	plan = fopen("/plan", "re");
 	if (!plan)
-		give_up("read /plan");
+		give_up("read", "/plan");
 	while (fgets(text, sizeof(text), plan)) {
 		text[strcspn(text, "\n")] = '\0';
-		if (left-- > 0)
-			continue;
-		if (!parse(text, &job)) {
-			tell("cannot read the plan: %.200s", text);
-			leave();
-		}
-		if (!run(&job))
-			leave();
+		obey(text);
 	}
 	tell("over");
 	leave();

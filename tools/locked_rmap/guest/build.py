@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Configures and builds kernels: those of the suites by the kernel's own kunit.py, others by kbuild."""
+"""Configures and builds kernels: for the suites by the kernel's own kunit.py, others by kbuild."""
 
 import contextlib
 import hashlib
@@ -54,7 +54,9 @@ class Config(NamedTuple):
     @property
     def label(self) -> str:
         """Names the O= directories: um, x86_64-debug."""
-        name = self.arch + ("-debug" if self.debug else "") + ("-coverage" if self.coverage_config else "")
+        name = self.arch + ("-debug" if self.debug else "")
+        if self.coverage_config:
+            name += "-coverage"
         if self.clang:
             name += "-clang"
         if self.modules:
@@ -76,7 +78,7 @@ class Config(NamedTuple):
 
     @property
     def cross_compile(self) -> str:
-        """What stands before the names of the compiler and its tools, if this machine is of another kind."""
+        """What the names of compiler and tools begin with, if this machine is of another kind."""
         return CROSS_COMPILE.get(self.arch, "") if os.uname().machine == "x86_64" else ""
 
     def compiler(self) -> str:
@@ -85,7 +87,8 @@ class Config(NamedTuple):
 
     def options(self, build: Path) -> List[str]:
         """kunit.py's options that `build` and `exec` have in common."""
-        found = [f"--build_dir={build}", *(f"--kunitconfig={path}" for path in self.instead or (TESTS,))]
+        found = [f"--build_dir={build}",
+                 *(f"--kunitconfig={path}" for path in self.instead or (TESTS,))]
         if self.debug:
             found.append(f"--kunitconfig={self.debug_config}")
         if self.coverage_config is not None:
@@ -129,8 +132,8 @@ def _count_objects(build: Path, since: float) -> int:
                 for entry in entries:
                     if entry.is_dir(follow_symlinks=False):
                         pending.append(entry.path)
-                    elif entry.name.endswith(".o") and entry.stat(follow_symlinks=False).st_mtime >= since:
-                        count += 1
+                    elif entry.name.endswith(".o"):
+                        count += entry.stat(follow_symlinks=False).st_mtime >= since
         except OSError:
             pass
     return count
@@ -146,15 +149,16 @@ def build(work: WorkTree, where: Path, config: Config, what: str, log: Path, con
     parts = [sys.executable, *config.options(where), *extra]
     if config.compiler() != "gcc":
         parts.append(proc.output([config.compiler(), "--version"]).stdout)
-    for path in (config.debug_config if config.debug else None, config.qemu_config, config.coverage_config,
-                 *config.instead):
+    for path in (config.debug_config if config.debug else None, config.qemu_config,
+                 config.coverage_config, *config.instead):
         parts.append(path.read_text(encoding="utf-8") if path is not None else "")
     command = [*kunit_py(work.tree), "build", *config.options(where),
                f"--jobs={len(os.sched_getaffinity(0))}", *extra]
     make(work, where, config.label, [command], parts, what, log, console)
 
 
-def make(work: WorkTree, where: Path, label: str, commands: Sequence[Sequence[str]], parts: Sequence[str],
+def make(work: WorkTree, where: Path, label: str, commands: Sequence[Sequence[str]],
+         parts: Sequence[str],
          what: str, log: Path, console: Console) -> None:
     """Run @commands, which make a kernel of the tree in @where, unless it is made already.
 
@@ -164,7 +168,8 @@ def make(work: WorkTree, where: Path, label: str, commands: Sequence[Sequence[st
     print_of = _fingerprint(work, where, parts)
     done = mark_path(where, "done")
     kept = mark_path(where, "log")
-    if (kept.exists() and (where / "vmlinux").exists() and not mark_path(where, "building").exists() and done.exists()
+    if (kept.exists() and (where / "vmlinux").exists()
+        and not mark_path(where, "building").exists() and done.exists()
             and done.read_text(encoding="utf-8") == print_of):
         # Nothing that goes into this kernel has changed: spare make the search.
         shutil.copyfile(kept, log)
@@ -221,7 +226,8 @@ def why_not_built(what: str, log: Path, status: int, where: Path) -> BuildFailed
     if status == 124:
         return BuildFailed(f"{what} did not build within {BUILD_LIMIT // 60} min: see {log}")
     if files.full(where, text):
-        return BuildFailed(f"no space left on the disk while building {what}: free some, then run again")
+        return BuildFailed(f"no space left on the disk while building {what}: "
+                           "free some, then run again")
     missing = re.search(r"^Missing: (.*)$", text, re.M)
     if "Not all Kconfig options" in text and missing:
         return Lacking(f"{what} cannot have {one_line(missing.group(1), 160)}: "
@@ -275,7 +281,8 @@ def build_stage(line: Line, config: Config, stage: Stage, results: Path) -> Path
     results.mkdir(parents=True, exist_ok=True)
     # The place of its counters is written into an object: it is of no use elsewhere.
     where = _install(line, config.label, stage, copy=config.coverage_config is None)
-    build(line.work, where, config, called(line, config, stage), results / "build.log", line.console)
+    build(line.work, where, config, called(line, config, stage), results / "build.log",
+          line.console)
     return where
 
 

@@ -70,7 +70,8 @@ class LeftOut(NamedTuple):
 def check(line: KernelLine) -> None:
     """Raise Stop if coverage is not for kernels of @line."""
     if not (line.patches / EXCEPTIONS).is_file():
-        raise Stop(f"--coverage is not for {line.name}, which has no {line.patches / EXCEPTIONS}: leave it out")
+        raise Stop(f"--coverage is not for {line.name}, which has no {line.patches / EXCEPTIONS}: "
+                   "leave it out")
 
 
 def squeeze(text: str) -> str:
@@ -119,7 +120,8 @@ def read_left_out(path: Path) -> List[LeftOut]:
         elif line[0].isspace() and found and not found[-1].snippets:
             found[-1] = found[-1]._replace(reason=f"{found[-1].reason} {line.strip()}")
         else:
-            raise Stop(f"{where}: not 'FILE FUNCTION: REASON', nor what may follow one; correct the file")
+            raise Stop(f"{where}: not 'FILE FUNCTION: REASON', nor what may follow one; correct "
+                       "the file")
     return found
 
 
@@ -130,25 +132,31 @@ def leave_out(functions: Iterable[Function], exceptions: Iterable[LeftOut]) -> L
     for entry in exceptions:
         function = by_name.get((entry.path, entry.function))
         if function is None:
-            wrong.append(f"{entry.where}: {entry.path} has no function {entry.function} that is looked at")
+            wrong.append(f"{entry.where}: {entry.path} has no function {entry.function} that is "
+                         "looked at")
             continue
         if not entry.snippets and function.lines:
-            wrong.append(f"{entry.where}: {entry.function} is built, so say which lines are left out")
-        text = [(number, squeeze(line)) for number, line in sorted(function.body.items()) if line.strip()]
+            wrong.append(f"{entry.where}: {entry.function} is built, so say which lines are left "
+                         "out")
+        text = [(number, squeeze(line)) for number, line in sorted(function.body.items())
+                if line.strip()]
         coded = {line.number for line in function.lines}
         for snippet in entry.snippets:
-            places = [at for at in range(len(text)) if [line for _, line in text[at:at + len(snippet)]] == snippet]
+            places = [at for at in range(len(text))
+                      if [line for _, line in text[at:at + len(snippet)]] == snippet]
             numbers = {number for at in places for number, _ in text[at:at + len(snippet)]} & coded
             if not numbers:
                 wrong.append(f"{entry.where}: {entry.function} has no such line: {snippet[0]}")
             function.left_out.update(numbers)
     unbuilt = {(entry.path, entry.function) for entry in exceptions if not entry.snippets}
     wrong += [f"{path}: {name} is not built, and nothing says why"
-              for (path, name), function in by_name.items() if not function.lines and (path, name) not in unbuilt]
+              for (path, name), function in by_name.items() if not function.lines
+              and (path, name) not in unbuilt]
     return wrong
 
 
-def measure(line: KernelLine, build: Path, results: Path, console: Console) -> Tuple[List[Function], List[str]]:
+def measure(line: KernelLine, build: Path, results: Path,
+            console: Console) -> Tuple[List[Function], List[str]]:
     """What the run in @build covered, and what is wrong with the list of exceptions."""
     console.begin("reading the coverage")
     subjects: Dict[str, List[str]] = {}
@@ -184,20 +192,24 @@ def collect(tree: Path, subjects: Mapping[str, Sequence[str]], build: Path, log:
         # One name may have several definitions, under #ifdef.
         bodies: Dict[str, Dict[int, str]] = {}
         for function in code.functions:
-            matching = [pattern for pattern in patterns if fnmatch.fnmatchcase(function.name, pattern)]
+            matching = [pattern for pattern in patterns
+                        if fnmatch.fnmatchcase(function.name, pattern)]
             if matching and not function.macro:
                 seen.update(matching)
                 bodies.setdefault(function.name, {}).update(
-                    {number: code.text(number) for number in range(function.line, function.last + 1)})
+                    {number: code.text(number)
+                     for number in range(function.line, function.last + 1)})
         found += [Function(path, name, body, [Line(number, text, ran[number])
-                                              for number, text in sorted(body.items()) if number in ran], set())
+                                              for number, text in sorted(body.items())
+                                              if number in ran], set())
                   for name, body in bodies.items()]
         console.tick()
     if not counted:
         raise Stop(f"the guest wrote no coverage counters below {build}: see kernel.log")
     unknown = {pattern for patterns in subjects.values() for pattern in patterns} - seen
     if unknown:
-        raise Stop(f"this kernel has no function {', '.join(sorted(unknown))}: correct {callers.TABLE}")
+        raise Stop(f"this kernel has no function {', '.join(sorted(unknown))}: correct "
+                   f"{callers.TABLE}")
     return found
 
 
@@ -208,7 +220,8 @@ def _gcov(data: Path, build: Path, log: Path) -> Any:
     try:
         return json.loads(answer.stdout)
     except ValueError as err:
-        raise Stop(f"gcov cannot read {data}: {one_line(answer.stderr, 160) or f'status {answer.returncode}'}") from err
+        raise Stop(f"gcov cannot read {data}: "
+                   f"{one_line(answer.stderr, 160) or f'status {answer.returncode}'}") from err
 
 
 def forget(build: Path) -> None:
@@ -249,9 +262,11 @@ def judge(functions: Sequence[Function], wrong: Sequence[str]) -> Tuple[bool, st
     """Whether coverage is good enough, and a sentence about it."""
     lines, covered, left = total(functions)
     rate = percent(covered, lines)
-    text = f"{rate:.1f} % of {lines} lines run ({ENOUGH:.0f} % needed), {left} left out with a reason"
+    text = (f"{rate:.1f} % of {lines} lines run ({ENOUGH:.0f} % needed), {left} left out with a "
+            "reason")
     if wrong:
-        text += "; " + "; ".join(wrong[:3]) + (f" and {len(wrong) - 3} more" if len(wrong) > 3 else "")
+        text += "; " + "; ".join(wrong[:3])
+        text += f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
     return rate >= ENOUGH and not wrong, text
 
 
@@ -259,7 +274,8 @@ def summary(functions: Sequence[Function]) -> Dict[str, Any]:
     """The value of coverage.json."""
     lines, covered, left = total(functions)
     return {
-        "lines": lines, "covered": covered, "left_out": left, "percent": round(percent(covered, lines), 2),
+        "lines": lines, "covered": covered, "left_out": left,
+        "percent": round(percent(covered, lines), 2),
         "functions": {
             f"{function.path} {function.name}": {
                 "built": bool(function.lines),

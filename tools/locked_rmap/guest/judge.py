@@ -4,12 +4,13 @@
 from typing import Dict, List, Mapping
 
 from ..base.errors import BROKEN, HOLDS
-from ..base.results import FAIL, CRASH, PASS, SKIP, Outcome, Verdict, some
+from ..base.results import PASS, SKIP, Outcome, Verdict, plural, some
 from ..kernel.line import Defects, must_fail
 from ..kernel.series import STOCK
 
 
-def judge(outcomes: Mapping[str, Outcome], contract: str, defects: Defects, filtered: bool) -> Verdict:
+def judge(outcomes: Mapping[str, Outcome], contract: str, defects: Defects,
+          filtered: bool) -> Verdict:
     """Decide whether what was asked for holds.
 
     @outcomes: by stage, in the order of the series; the last one is on trial.
@@ -20,25 +21,26 @@ def judge(outcomes: Mapping[str, Outcome], contract: str, defects: Defects, filt
     wrong: List[str] = []
     for stage, outcome in outcomes.items():
         if not outcome.tests:
-            wrong.append(f"no test reported on {stage}" + (f": {outcome.died}" if outcome.died else ""))
+            wrong.append(f"no test reported on {stage}"
+                         + (f": {outcome.died}" if outcome.died else ""))
         elif outcome.died:
             wrong.append(f"{stage}: {outcome.died}")
     trial = outcomes[last]
     known = must_fail(last, last, contract, defects) or set()
-    bad = [name for name, status in trial.tests.items() if status in (FAIL, CRASH) and name not in known]
+    bad = [name for name in trial.failed if name not in known]
     if bad:
         wrong.append(f"{len(bad)} of {len(trial.tests)} tests fail on {last} ({some(bad)})")
-    elif trial.tests and not any(status == PASS for status in trial.tests.values()):
+    elif trial.tests and not trial.of(PASS):
         wrong.append(f"not one test ran on {last}: all are skipped")
     for stage, outcome in outcomes.items():
-        count = sum(1 for splat in outcome.splats if not splat.expected)
+        count = len(outcome.unexpected)
         if count:
-            wrong.append(f"{count} unexpected splat{'s' if count > 1 else ''} in the kernel log of {stage}")
+            wrong.append(f"{plural(count, 'unexpected splat')} in the kernel log of {stage}")
     shown: Dict[str, int] = {}
     for stage, outcome in outcomes.items():
         if stage == last and not known:
             continue
-        failed = {name for name, status in outcome.tests.items() if status in (FAIL, CRASH)}
+        failed = set(outcome.failed)
         shown[stage] = len(failed)
         if stage not in defects:
             if stage == STOCK and not failed and not filtered and outcome.tests:
@@ -46,19 +48,21 @@ def judge(outcomes: Mapping[str, Outcome], contract: str, defects: Defects, filt
             continue
         wanted = defects[stage]
         silent = sorted(name for name in wanted if outcome.tests.get(name) == PASS)
-        absent = sorted(name for name in wanted if name not in outcome.tests) if not filtered and outcome.tests else []
+        absent = sorted(wanted - set(outcome.tests)) if not filtered and outcome.tests else []
         surprise = sorted(failed - wanted) if stage != last else []
         if silent:
-            wrong.append(f"{len(silent)} tests that must show the defect pass on {stage} ({some(silent)})")
+            wrong.append(f"{len(silent)} tests that must show the defect pass on {stage} "
+                         f"({some(silent)})")
         if absent:
-            wrong.append(f"{len(absent)} tests that must show the defect did not run on {stage} ({some(absent)})")
+            wrong.append(f"{len(absent)} tests that must show the defect did not run on {stage} "
+                         f"({some(absent)})")
         if surprise:
-            wrong.append(f"{len(surprise)} tests fail on {stage} that should not ({some(surprise)})")
+            wrong.append(f"{len(surprise)} tests fail on {stage} that should not "
+                         f"({some(surprise)})")
     if wrong:
         return Verdict(BROKEN, f"The contract '{contract}' is not shown to hold on {last}: "
                                + "; ".join(wrong) + ".")
-    passed = sum(1 for status in trial.tests.values() if status == PASS)
-    skipped = len([name for name, status in trial.tests.items() if status == SKIP])
+    passed, skipped = len(trial.of(PASS)), len(trial.of(SKIP))
     sentence = f"The contract '{contract}' holds on {last}: {passed} tests pass"
     if skipped:
         sentence += f", {skipped} skipped"

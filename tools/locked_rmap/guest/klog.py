@@ -102,7 +102,8 @@ def splats(text: str) -> List[Splat]:
         if report is not None and number - report.number > _SPAN:
             close()
         if bare == _CUT:
-            if report is not None and number - report.number < 3 and "corruption" in (report.title or ""):
+            if report is not None and number - report.number < 3 and \
+                    "corruption" in (report.title or ""):
                 # Data corruption is told in a line of its own before the BUG or WARNING.
                 continue
             close()
@@ -115,13 +116,15 @@ def splats(text: str) -> List[Splat]:
                 report.title = line
             elif report is not None and _SEQUEL.match(line) and number - report.number < 80:
                 pass
-            elif number - ended_oops_at < 30 and re.match(r"Kernel panic - not syncing: Fatal", line):
+            elif number - ended_oops_at < 30 and \
+                    line.startswith("Kernel panic - not syncing: Fatal"):
                 continue
             else:
                 close()
                 report = _Open(number, allowed)
                 report.title = line
-            if re.match(r"BUG: |kernel BUG|Oops|general protection|Unable to handle|Internal error", line):
+            if re.match(r"BUG: |kernel BUG|Oops|general protection|Unable to handle|Internal error",
+                        line):
                 report.oops = True
         if report is None:
             continue
@@ -206,14 +209,16 @@ def ktap(text: str) -> Ktap:
         match = _RESULT.match(line)
         if match:
             take = 0
-            depth, word, name, rest = len(match.group(1)), match.group(2), match.group(3), match.group(4) or ""
+            indent, word, name, rest = match.groups("")
+            depth = len(indent)
             if depth == 0:
                 ended += 1
                 suite = ""
             elif depth == 4 and suite:
                 skip = re.match(r"SKIP\b *(.*)", rest)
                 cases[f"{suite}.{name}"] = Case("skip" if skip else word,
-                                                skip.group(1).strip() if skip else "", notes, number)
+                                                skip.group(1).strip() if skip else "", notes,
+                                                number)
                 notes = []
             continue
         if take and notes and line.strip() and not line.lstrip().startswith("#"):

@@ -24,9 +24,10 @@ SLACK = 30
 def command(line: Line, where: Path, config: Config, contract: str, glob: str, timeout: int,
             *options: str) -> List[str]:
     """What runs the suites in the kernel of @where."""
-    arguments = [f"--kernel_args={text}" for text in (f"rmap_kunit.contract={contract}", *config.kernel_args)]
-    return [*kunit_py(line.work.tree), "exec", *config.options(where), *options, f"--timeout={timeout}",
-            *arguments, *([glob] if glob else [])]
+    arguments = (f"rmap_kunit.contract={contract}", *config.kernel_args)
+    return [*kunit_py(line.work.tree), "exec", *config.options(where), *options,
+            f"--timeout={timeout}", *(f"--kernel_args={text}" for text in arguments),
+            *([glob] if glob else [])]
 
 
 def run(line: Line, where: Path, config: Config, contract: str, glob: str, timeout: int,
@@ -41,8 +42,8 @@ def run(line: Line, where: Path, config: Config, contract: str, glob: str, timeo
         raw.unlink()
     out, result, log = results / "kunit.log", results / "kunit.json", results / "kernel.log"
     console.begin(f"running the suites on {what}")
-    child = proc.Child(command(line, where, config, contract, glob, timeout, f"--json={result}"), out,
-                       cwd=line.work.tree)
+    child = proc.Child(command(line, where, config, contract, glob, timeout, f"--json={result}"),
+                       out, cwd=line.work.tree)
     # kunit.py itself ends a guest after @timeout; if that fails, the guest is ended for it.
     watch = Watch(child, out, timeout + SLACK, grace=SLACK / 2)
     try:
@@ -88,8 +89,10 @@ def read(tree: Path, text: str, result: Path, log: Path, out: Path) -> Outcome:
         proc.run([*kunit_py(tree), "parse", f"--json={result}", str(log)], out, cwd=tree, limit=60)
     found = klog.ktap(text)
     return Outcome(read_results(files.read_json(result), found),
-                   {name: case.reason for name, case in found.cases.items() if case.status == "skip"},
-                   {name: case.notes for name, case in found.cases.items() if case.notes}, klog.splats(text))
+                   {name: case.reason for name, case in found.cases.items()
+                    if case.status == "skip"},
+                   {name: case.notes for name, case in found.cases.items() if case.notes},
+                   klog.splats(text))
 
 
 def _list(line: Line, where: Path, config: Config, contract: str, glob: str, timeout: int,

@@ -6,29 +6,27 @@ where they are read on a machine of one's own: in KUnit's directory in debugfs.
 All that is removed again and inserted once more, which must come to the same.
 """
 
-import contextlib
 import re
-import tempfile
 import time
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Sequence, Tuple
+from typing import Dict, List
 
-from ..base import files, proc
-from . import cpio, klog, kunit, qemu
+from ..base import files
 from ..base.console import Console
 from ..base.errors import Stop, one_line
-from ..base.results import FAIL, SKIP, WORST, Outcome, Splat
+from ..base.results import FAIL, SKIP, WORST, Outcome
 from ..kernel.line import Line
+from . import klog, kunit, qemu
 from .build import Config
 
 #: The modules in the order in which they are inserted, relative to the O= directory.
 SUITES = ("rmap_kunit", "rmap_callers_kunit", "userfaultfd_move_kunit")
 MODULES = ("lib/kunit/kunit.ko", "mm/tests/rmap_kunit_helpers.ko",
            *(f"mm/tests/{name}.ko" for name in SUITES))
+RESULTS = "/sys/kernel/debug/kunit/*/results"
 #: How often they are inserted.
 ROUNDS = 2
-#: The guest's memory in MiB.
-MEMORY = 1024
+MACHINE = qemu.Machine(memory=1024)
 
 
 def plan(contract: str, glob: str) -> List[str]:
@@ -36,47 +34,20 @@ def plan(contract: str, glob: str) -> List[str]:
     parameters = {"kunit": "enable=1" + (f" filter_glob={glob}" if glob else ""),
                   "rmap_kunit_helpers": f"contract={contract}"}
     names = [Path(path).stem for path in MODULES]
-    lines: List[str] = []
-    for _ in range(ROUNDS):
-        lines += [f"insert {name} {parameters.get(name, '')}".rstrip() for name in names]
-        lines.append("show")
-        lines += [f"remove {name}" for name in reversed(names)]
-    return lines
+    return [*(f"insert\t{name}\t{parameters.get(name, '')}" for name in names),
+            f"show\t{RESULTS}", *(f"remove\t{name}" for name in reversed(names))] * ROUNDS
 
 
-class Told(NamedTuple):
-    """What the first process told: results by suite, of each round; where it ended."""
-
-    rounds: List[Dict[str, str]]
-    doing: str
-    complaint: str
-    over: bool
-
-
-def read(text: str) -> Told:
-    """Read the console of a guest."""
-    rounds: List[Dict[str, str]] = []
-    suite = doing = complaint = ""
-    over = False
-    for raw in text.splitlines():
-        match = re.match(r"modules: (begin|results|cannot|over|\|)(?: (.*))?$", klog.strip_prefix(raw))
-        if match is None:
-            continue
-        word, rest = match.group(1), match.group(2) or ""
-        if word == "begin":
-            doing = rest
-            if rest == "show":
-                rounds.append({})
-        elif word == "results" and rounds:
-            suite = rest
-            rounds[-1][suite] = ""
-        elif word == "|" and rounds and suite in rounds[-1]:
-            rounds[-1][suite] += rest[:-1] + ("\n" if rest.endswith("|") else "")
-        elif word == "cannot":
-            complaint = rest
-        elif word == "over":
-            over = True
-    return Told(rounds, doing, complaint, over)
+def rounds(steps: List[qemu.Step]) -> List[Dict[str, str]]:
+    """The results of each round, by suite."""
+    found: List[Dict[str, str]] = []
+    for step in steps:
+        word, _, path = step.name.partition(" ")
+        if path == RESULTS:
+            found.append({})
+        elif word == "show":
+            found[-1][Path(path).parent.name] = step.output
+    return found
 
 
 def join(results: Dict[str, str]) -> str:
@@ -90,17 +61,13 @@ def join(results: Dict[str, str]) -> str:
     return text
 
 
-def file_system(build: Path, init: bytes, lines: Sequence[str]) -> bytes:
-    """What the guest's kernel is to unpack.  Raises Stop if a module was not built."""
-    contents = {"init": init}
-    for path in MODULES:
-        try:
-            contents[Path(path).name] = (build / path).read_bytes()
-        except FileNotFoundError as err:
-            raise Stop(f"the build has no {path}: is something it needs missing in this kernel's "
-                       "configuration?") from err
-    contents["plan"] = "".join(f"{line}\n" for line in lines).encode()
-    return cpio.archive(("dev", "proc", "sys", "tmp"), contents)
+def modules(build: Path) -> Dict[str, bytes]:
+    """The modules in @build.  Raises Stop if one was not built."""
+    try:
+        return {Path(path).name: (build / path).read_bytes() for path in MODULES}
+    except FileNotFoundError as err:
+        raise Stop(f"the build has no {Path(str(err.filename)).relative_to(build)}: is something "
+                   "it needs missing in this kernel's configuration?") from err
 
 
 def run(line: Line, where: Path, _config: Config, contract: str, glob: str, timeout: int,
@@ -110,37 +77,29 @@ def run(line: Line, where: Path, _config: Config, contract: str, glob: str, time
     Never raises for what the guest does.  A test that comes to something else when
     it is inserted again has the worse of both, and a note.
     """
-    log = results / "kernel.log"
-    with contextlib.suppress(FileNotFoundError):
-        log.unlink()
     started = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="locked-rmap-") as temp:
-        init = qemu.program(line.repo / "tools" / "guest" / "modules.c", Path(temp), results / "build.log", console)
-        archive = Path(temp) / "initramfs"
-        archive.write_bytes(file_system(where, init, plan(contract, glob)))
-        console.begin(f"running the suites on {what}")
-        hung = qemu.run(qemu.qemu(where / "arch/x86/boot/bzImage", archive, log, MEMORY, []), log,
-                         results / "qemu.log", timeout * ROUNDS, console, console.tick)
-    text = qemu.text_of(log)
-    files.write_atomic(log, text.encode())
-    found = outcome(line.work.tree, text, hung, results)
+    contents = {**qemu.programs(line.repo, ["init"], results / "build.log", console),
+                **modules(where)}
+    console.begin(f"running the suites on {what}")
+    told = qemu.boot(where / "arch/x86/boot/bzImage", contents, plan(contract, glob), MACHINE,
+                     timeout * ROUNDS, results, console)
+    found = outcome(line.work.tree, told, results)
     console.end(f"{len(found.tests)} tests" + (f", {found.died}" if found.died else ""))
     return found._replace(seconds=time.monotonic() - started)
 
 
-def outcome(tree: Path, text: str, hung: str, results: Path) -> Outcome:
-    """What a guest with the console @text comes to; @hung: how it did, if it did."""
-    told = read(text)
-    splats = klog.splats(text)
+def outcome(tree: Path, told: qemu.Told, results: Path) -> Outcome:
+    """What a guest comes to that @told this."""
     tests: Dict[str, str] = {}
     skips: Dict[str, str] = {}
     notes: Dict[str, List[str]] = {}
-    for number, shown in enumerate(told.rounds, 1):
+    for number, shown in enumerate(rounds(told.steps), 1):
         found = parse(tree, join(shown), number, results)
         for name, status in found.tests.items():
             told_of = [*notes.get(name, []), *found.notes.get(name, [])]
             if number > 1 and tests.get(name) != status:
-                told_of.append(f"when inserted again: {status}, before: {tests.get(name, 'no result')}")
+                told_of.append(f"when inserted again: {status}, "
+                               f"before: {tests.get(name, 'no result')}")
             if told_of:
                 notes[name] = told_of
             if name not in tests or WORST[status] > WORST[tests[name]]:
@@ -149,19 +108,19 @@ def outcome(tree: Path, text: str, hung: str, results: Path) -> Outcome:
         for name in [name for name in tests if name not in found.tests]:
             tests[name] = FAIL
             notes[name] = [*notes.get(name, []), "no result when inserted again"]
-    return Outcome(tests, {name: why for name, why in skips.items() if tests[name] == SKIP}, notes, splats,
-                   died=why_not_over(told, hung, splats))
+    return Outcome(tests, {name: why for name, why in skips.items() if tests[name] == SKIP}, notes,
+                   klog.splats(told.text), died=why_not_over(told))
 
 
-def why_not_over(told: Told, hung: str, splats: Sequence[Splat]) -> str:
+def why_not_over(told: qemu.Told) -> str:
     """Why the guest did not get to the end of its plan, in words; empty if it did."""
-    if told.over and len(told.rounds) == ROUNDS:
-        return ""
     if told.complaint:
         return f"the guest cannot {one_line(told.complaint, 160)}"
-    doing = f" in '{told.doing}'" if told.doing else " before it did anything"
-    last = f" ({splats[-1].title})" if splats and not hung else ""
-    return (hung or "the guest died") + doing + last
+    if told.died:
+        return f"{told.died}, " + (f"in '{told.steps[-1].name}'" if told.steps
+                                   else "before it did anything")
+    shown = len(rounds(told.steps))
+    return "" if shown == ROUNDS else f"the guest showed {shown} of {ROUNDS} rounds of results"
 
 
 def parse(tree: Path, text: str, number: int, results: Path) -> Outcome:
@@ -169,4 +128,5 @@ def parse(tree: Path, text: str, number: int, results: Path) -> Outcome:
     suffix = "" if number == 1 else f"-{number}"
     place = results / f"results{suffix}.ktap"
     files.write_atomic(place, text.encode())
-    return kunit.read(tree, text, results / f"kunit{suffix}.json", place, results / f"kunit{suffix}.log")
+    return kunit.read(tree, text, results / f"kunit{suffix}.json", place,
+                      results / f"kunit{suffix}.log")

@@ -1,34 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Reads what a guest of the verb `selftests` said, and judges it.
-
-tools/guest/init.c writes its marks and all that a program prints into the kernel
-log, a line at a time.
-"""
+"""Reads what programs of the verb `selftests` said in a guest, and judges it."""
 
 import re
 import signal
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
-from . import klog
 from ..base.errors import BROKEN, HOLDS, one_line
-from ..base.results import CRASH, FAIL, PASS, SKIP, Splat, Verdict, some
+from ..base.results import CRASH, FAIL, PASS, SKIP, Outcome, Splat, Verdict, plural, some
 from ..kernel.series import STOCK
+from .qemu import Step
 
 #: The tests that the series is about: they must pass on every patched stage.
-MOVES = (("move", "anon"), ("move-pmd", "anon"), ("move-pmd-split", "anon"))
+MOVES = ("move.anon", "move-pmd.anon", "move-pmd-split.anon")
 
-#: Seconds that a guest may need beside its jobs, to boot above all.
-BOOT = 120
-#: Test and memory type.
-Name = Tuple[str, str]
-
-WORD = {PASS: "pass", SKIP: "skip", FAIL: "FAIL", CRASH: "CRASH"}
 _RANK = {PASS: 3, SKIP: 2, FAIL: 1, CRASH: 0}
 _NO_RESULT = 1
 #: What kselftest programs say of a test that cannot run.
 _KSFT_SKIP = 4
 
-_MARK = re.compile(r"selftests: (?:(begin) (\S+)|(end) (\S+) (.+)|(over)|(cannot) (.+)|([|~]) ?(.*))$")
 _TESTING = re.compile(r"Testing (\S+) (?:on (\S+)|\(with (\S+)\))\.\.\. ?")
 
 
@@ -50,7 +39,7 @@ class Job(NamedTuple):
     @property
     def line(self) -> str:
         """The job as the guest's /plan has it."""
-        return "\t".join([self.name, str(self.seconds), self.stop_at, *self.argv])
+        return "\t".join(["run", self.name, str(self.seconds), self.stop_at, *self.argv])
 
 
 class Case(NamedTuple):
@@ -60,91 +49,42 @@ class Case(NamedTuple):
     note: str = ""
 
 
-class Ran(NamedTuple):
-    """What one job printed and how it ended: `exit 1`, `signal 11`, `hung`, or that the guest died."""
-
-    output: str
-    end: str
-
-
-class Guest(NamedTuple):
-    """What one guest's log says.
-
-    @died says how the guest ended if it did not get to the end of its plan;
-    @complaint is what its first process could not do.
-    """
-
-    ran: Dict[str, Ran]
-    died: str
-    complaint: str
-
-
-def read(text: str, hung: str) -> Guest:
-    """What the kernel log @text of one guest says.
-
-    @hung: how it hung, if it had to be ended from outside.
-    """
-    ran: Dict[str, Ran] = {}
-    current = ""
-    output: List[str] = []
-    over = False
-    stuck = complaint = ""
-    for raw in text.splitlines():
-        match = _MARK.match(klog.strip_prefix(raw))
-        if match is None:
-            continue
-        begin, begun, end, ended, how, last, cannot, what, piece, said = match.groups()
-        if begin:
-            current, output = begun, []
-        elif end and ended == current:
-            ran[current] = Ran("".join(output), how)
-            stuck = f"{current} hung and could not be killed" if how == "stuck" else ""
-            current = ""
-        elif last:
-            over = True
-        elif cannot:
-            complaint = what
-        elif piece and current:
-            output.append(said + ("\n" if piece == "|" else ""))
-    died = ""
-    if not over:
-        died = stuck or hung
-        if not died:
-            fatal = [splat.title for splat in klog.splats(text)
-                     if not re.match(r"WARNING: |INFO: |BUG: sleeping", splat.title)]
-            died = fatal[-1] if fatal else "the guest ended without a reason"
-    if current:
-        ran[current] = Ran("".join(output), died)
-    return Guest(ran, died, complaint)
-
-
-def cases(job: Job, ran: Ran) -> Dict[Name, Case]:
-    """The results that a run of @job gives, one for each type of memory."""
+def cases(job: Job, ran: Step) -> Dict[str, Case]:
+    """The results that a run of @job gives, by test and type of memory: test.memory."""
     if job.memory:
-        return {(job.test, job.memory): _by_exit(job, ran)}
-    found: Dict[Name, Case] = {}
+        return {f"{job.test}.{job.memory}": _by_exit(job, ran)}
+    found: Dict[str, Case] = {}
     starts = list(_TESTING.finditer(ran.output))
     ends = [match.start() for match in starts[1:]] + [len(ran.output)]
     for match, end in zip(starts, ends):
         if match.group(1) != job.test:
             continue
-        name = (job.test, match.group(2) or match.group(3))
+        name = f"{job.test}.{match.group(2) or match.group(3)}"
         said = ran.output[match.end():end]
         told = re.search(r"(skipped|failed) \[reason: (.*?)\]?$", said, re.M)
         if told:
-            found[name] = Case(SKIP if told.group(1) == "skipped" else FAIL, one_line(told.group(2), 200))
+            found[name] = Case(SKIP if told.group(1) == "skipped" else FAIL,
+                               one_line(told.group(2), 200))
         elif re.search(r"^done$", said, re.M):
             after = _ending(job, ran.end) if match is starts[-1] else None
             found[name] = Case(PASS) if after is None or after.status != CRASH else \
                 Case(CRASH, f"passed, then {after.note}")
         else:
             found[name] = _unfinished(job, ran.end, said)
-    if not found:
-        found[(job.test, "-")] = _unfinished(job, ran.end, ran.output)
-    return found
+    return found or {f"{job.test}.-": _unfinished(job, ran.end, ran.output)}
 
 
-def _by_exit(job: Job, ran: Ran) -> Case:
+def outcome(found: Mapping[str, Case], splats: Sequence[Splat], seconds: float,
+            died: Sequence[str]) -> Outcome:
+    """What all guests of a stage came to; @died: how some of them did, each in words."""
+    noted = {name: case for name, case in found.items() if case.note}
+    return Outcome({name: case.status for name, case in found.items()},
+                   {name: case.note for name, case in noted.items() if case.status == SKIP},
+                   {name: [case.note] for name, case in noted.items() if case.status != SKIP},
+                   splats, seconds, "; ".join(died))
+
+
+def _by_exit(job: Job, ran: Step) -> Case:
     """The result of a program that says it by its exit status alone."""
     if ran.end == "exit 0":
         return Case(PASS)
@@ -187,43 +127,15 @@ def _said(output: str, last: bool = True) -> str:
     return one_line((reasons or (lines[-1:] if last else []) or [""])[0], 200)
 
 
-class Outcome(NamedTuple):
-    """What the guests of one stage came to."""
-
-    cases: Dict[Name, Case]
-    splats: List[Splat]
-    #: How guests died, each in words.
-    died: List[str]
-    seconds: float
-
-
-def title(name: Name) -> str:
+def title(name: str) -> str:
     """A test as people are told of it."""
-    return f"{name[0]} on {name[1]}"
+    return name.replace(".", " on ", 1)
 
 
-def notes(outcomes: Mapping[str, Outcome], names: Sequence[Name]) -> List[str]:
-    """What did not pass and why, one line for all types of memory that it is true of."""
-    found: Dict[Tuple[str, str, Tuple[str, ...]], List[str]] = {}
-    for test, memory in names:
-        told: Dict[str, List[str]] = {}
-        for stage, outcome in outcomes.items():
-            case = outcome.cases.get((test, memory))
-            if case is not None and case.status != PASS:
-                told.setdefault(": ".join(word for word in (WORD[case.status], case.note) if word), []).append(stage)
-        for note, stages in told.items():
-            found.setdefault((test, note, tuple(stages)), []).append(memory)
-    return [f"{test} on {', '.join(memories)}: {note}"
-            + ("" if len(stages) == len(outcomes) else f" ({', '.join(stages)})")
-            for (test, note, stages), memories in found.items()]
-
-
-def worse(before: Optional[Case], after: Optional[Case]) -> bool:
+def worse(before: Optional[str], after: Optional[str]) -> bool:
     """Tell whether @after, on a patched kernel, is worse than @before, on stock."""
-    def rank(case: Optional[Case]) -> int:
-        return _NO_RESULT if case is None else _RANK[case.status]
-
-    return rank(after) < rank(before)
+    ranks = [_NO_RESULT if status is None else _RANK[status] for status in (before, after)]
+    return ranks[1] < ranks[0]
 
 
 def gist(splat: Splat) -> str:
@@ -238,41 +150,16 @@ def judge(outcomes: Mapping[str, Outcome]) -> Verdict:
     """
     stock = outcomes.get(STOCK)
     wrong: List[str] = []
-    for stage, outcome in outcomes.items():
-        if not outcome.cases:
-            wrong.append(f"no test reported on {stage}" + (f" ({outcome.died[0]})" if outcome.died else ""))
-            continue
-        if stage != STOCK:
-            missing = [title(name) for name in MOVES
-                       if name not in outcome.cases or outcome.cases[name].status != PASS]
-            if missing:
-                wrong.append(f"{some(missing)} must pass on {stage}")
-        if stage != STOCK and stock is not None:
-            fallen = [title(name) for name in {**stock.cases, **outcome.cases}
-                      if name not in MOVES and worse(stock.cases.get(name), outcome.cases.get(name))]
-            if fallen:
-                wrong.append(f"worse on {stage} than on stock: {some(fallen)}")
-        elif stage != STOCK or len(outcomes) == 1:
-            bad = [title(name) for name, case in outcome.cases.items()
-                   if case.status in (FAIL, CRASH) and (stage == STOCK or name not in MOVES)]
-            if bad:
-                wrong.append(f"{some(bad)} failed on {stage}")
-        before = {gist(splat) for splat in stock.splats} if stage != STOCK and stock is not None else set()
-        splats = [splat for splat in outcome.splats if gist(splat) not in before]
-        if (stage != STOCK or len(outcomes) == 1) and splats:
-            wrong.append(f"{len(splats)} splat{'s' if len(splats) > 1 else ''} "
-                         f"in the kernel log of {stage}" + (" that stock does not have" if before else ""))
-        elif outcome.died and (len(outcomes) == 1 or (stage != STOCK and not (stock and stock.died))):
-            wrong.append(f"a guest died on {stage} ({outcome.died[0]})")
+    for stage, found in outcomes.items():
+        if stage != STOCK or len(outcomes) == 1 or not found.tests:
+            wrong += _wrong(stage, found, stock if stage != STOCK else None)
     last = list(outcomes)[-1]
     if wrong:
         return Verdict(BROKEN, "The selftests do not hold: " + "; ".join(wrong) + ".")
-    count = {status: sum(1 for case in outcomes[last].cases.values() if case.status == status)
-             for status in (PASS, SKIP, FAIL, CRASH)}
-    sentence = f"The selftests hold on {last}: {count[PASS]} pass"
+    sentence = f"The selftests hold on {last}: {len(outcomes[last].of(PASS))} pass"
     for status, word in ((SKIP, "skipped"), (FAIL, "fail"), (CRASH, "crash")):
-        if count[status]:
-            sentence += f", {count[status]} {word}"
+        if outcomes[last].of(status):
+            sentence += f", {len(outcomes[last].of(status))} {word}"
     if last != STOCK:
         sentence += ", UFFDIO_MOVE's own among those that pass"
         if stock is not None:
@@ -280,32 +167,25 @@ def judge(outcomes: Mapping[str, Outcome]) -> Verdict:
     return Verdict(HOLDS, sentence + ".")
 
 
-def summary(kernel: str, programs: str, outcomes: Mapping[str, Outcome],
-            verdict: Optional[Verdict]) -> Dict[str, Any]:
-    """The value of summary.json."""
-    return {
-        "kernel": kernel,
-        "arch": "x86_64",
-        "programs": programs,
-        "status": verdict.status if verdict else None,
-        "verdict": verdict.sentence if verdict else None,
-        "stages": {
-            stage: {
-                "tests": {".".join(name): case.status for name, case in outcome.cases.items()},
-                "notes": {".".join(name): case.note for name, case in outcome.cases.items() if case.note},
-                "splats": [splat.title for splat in outcome.splats],
-                "died": outcome.died,
-                "seconds": round(outcome.seconds, 1),
-            }
-            for stage, outcome in outcomes.items()
-        },
-    }
-
-
-def order(outcomes: Mapping[str, Outcome], jobs: Sequence[Job]) -> List[Name]:
-    """Every test that any stage has, in the order of the plan."""
-    place = {job.test: number for number, job in reversed(list(enumerate(jobs)))}
-    names: List[Name] = []
-    for outcome in outcomes.values():
-        names += [name for name in outcome.cases if name not in names]
-    return sorted(names, key=lambda name: place.get(name[0], len(jobs)))
+def _wrong(stage: str, found: Outcome, stock: Optional[Outcome]) -> List[str]:
+    """What is wrong on a stage that is on trial, beside @stock if that was run too."""
+    if not found.tests:
+        return [f"no test reported on {stage}" + (f" ({found.died})" if found.died else "")]
+    moves = MOVES if stage != STOCK else ()
+    missing = [name for name in moves if found.tests.get(name) != PASS]
+    wrong = [f"{some([title(name) for name in missing])} must pass on {stage}"] if missing else []
+    bad = found.failed if stock is None else [
+        name for name in {**stock.tests, **found.tests}
+        if worse(stock.tests.get(name), found.tests.get(name))]
+    told = some([title(name) for name in bad if name not in moves])
+    if told:
+        wrong.append(f"{told} failed on {stage}" if stock is None else
+                     f"worse on {stage} than on stock: {told}")
+    before = {gist(splat) for splat in stock.unexpected} if stock is not None else set()
+    splats = [splat for splat in found.unexpected if gist(splat) not in before]
+    if splats:
+        wrong.append(f"{plural(len(splats), 'splat')} in the kernel log of {stage}"
+                     + (" that stock does not have" if before else ""))
+    elif found.died and not (stock and stock.died):
+        wrong.append(f"a guest died on {stage} ({found.died})")
+    return wrong

@@ -20,7 +20,8 @@ def run_stage(line: Line, config: Config, build: Path, stage: Stage, contract: s
     """Run the suites in the kernel of @build, logs go to @results; Stop if @glob names none."""
     limit = timeout or kunit.TIMEOUT[config.arch] * (2 if config.debug else 1)
     how = modules.run if config.modules else kunit.run
-    outcome = how(line, build, config, contract, glob, limit, called(line, config, stage), results, console)
+    outcome = how(line, build, config, contract, glob, limit, called(line, config, stage), results,
+                  console)
     if glob and not outcome.tests and not outcome.died:
         suites = ", ".join(sorted(path.name[:-len("_kunit.c")] for path in
                                   (line.repo / "mm/tests").glob("*_kunit.c")))
@@ -92,7 +93,8 @@ def runs(times: int, what: str, known: Optional[Set[str]], results: Path,
                     first = f"the first is run {number}: {wrong}"
     except Interrupted:
         done = number - 1
-        console.end(f"interrupted after {done} runs, {bad} with a failure" + (f"; {first}" if first else ""))
+        console.end(f"interrupted after {done} runs, {bad} with a failure"
+                    + (f"; {first}" if first else ""))
         raise
     finally:
         files.remove_tree(again)

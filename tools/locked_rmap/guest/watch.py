@@ -42,7 +42,8 @@ class Watch:
             if size != self._size:
                 self._size, self._since = size, now
             if now - self._since > self._quiet:
-                self.hung = f"the guest hung, and was ended after {self._quiet:.0f} s without a word"
+                self.hung = (f"the guest hung, and was ended after {self._quiet:.0f} s "
+                             "without a word")
             elif time.monotonic() - self._started > self._limit:
                 self.hung = f"the guest hung, and was ended after {self._limit:.0f} s"
             else:

@@ -50,7 +50,8 @@ def identity(where: Optional[Path] = None) -> Identity:
     Nothing is guessed from the login and host: git am refuses a mail without an
     author, and a made-up one would end up in somebody's history.
     """
-    answer = proc.output(["git", "-c", "user.useConfigOnly=true", "var", "GIT_AUTHOR_IDENT"], cwd=where)
+    answer = proc.output(["git", "-c", "user.useConfigOnly=true", "var", "GIT_AUTHOR_IDENT"],
+                         cwd=where)
     match = re.fullmatch(r"(.+) <(.+)> (\d+ [+-]\d+)", answer.stdout.strip())
     if match is None:
         raise Stop("git does not know who you are, and commits have an author: "
@@ -67,7 +68,7 @@ class Message(NamedTuple):
     @property
     def text(self) -> str:
         """As git keeps it."""
-        return f"{self.subject}\n\n{self.body.strip()}\n" if self.body.strip() else f"{self.subject}\n"
+        return f"{self.subject}\n\n{self.body.strip()}".strip() + "\n"
 
 
 def read_message(path: Path) -> Message:
@@ -88,13 +89,16 @@ class Git:
         self.database = database
         self.temp = temp
         self._base = {key: value for key, value in proc.environment(_ALONE).items()
-                      if not re.fullmatch(r"GIT_(DIR|INDEX_FILE|WORK_TREE|COMMON_DIR|PREFIX|NAMESPACE|"
-                                          r"OBJECT_DIRECTORY|ALTERNATE_OBJECT_DIRECTORIES|CONFIG_COUNT|"
-                                          r"LITERAL_PATHSPECS|EXTERNAL_DIFF)", key)}
+                      if not re.fullmatch(
+                          r"GIT_(DIR|INDEX_FILE|WORK_TREE|COMMON_DIR|PREFIX|NAMESPACE|"
+                          r"OBJECT_DIRECTORY|ALTERNATE_OBJECT_DIRECTORIES|CONFIG_COUNT|"
+                          r"LITERAL_PATHSPECS|EXTERNAL_DIFF)", key)}
         self._base["GIT_DIR"] = str(database)
         objects = self.run("rev-parse", "--git-path", "objects")
-        self._own = {"GIT_INDEX_FILE": str(temp / "index"), "GIT_OBJECT_DIRECTORY": str(temp / "objects"),
-                     "GIT_ALTERNATE_OBJECT_DIRECTORIES": os.path.join(os.path.abspath(temp), objects)}
+        self._own = {"GIT_INDEX_FILE": str(temp / "index"),
+                     "GIT_OBJECT_DIRECTORY": str(temp / "objects"),
+                     "GIT_ALTERNATE_OBJECT_DIRECTORIES": os.path.join(os.path.abspath(temp),
+                                                                      objects)}
         (temp / "objects").mkdir()
 
     @classmethod
@@ -109,14 +113,17 @@ class Git:
             raise Stop(f"{tree} is not a git tree that can be used ({_why(answer.stderr)}): "
                        "give --tree one, or use --mbox")
         if "".join(lines[1:]):
-            raise Stop(f"{tree} is not the top of a git tree, but {lines[1]} in one: give --tree its top")
+            raise Stop(f"{tree} is not the top of a git tree, but {lines[1]} in one: give --tree "
+                       "its top")
         return cls(Path(lines[0]), temp)
 
     @classmethod
-    def of_files(cls, origin: Path, names: Sequence[str], who: Identity, temp: Path, message: str) -> "Git":
+    def of_files(cls, origin: Path, names: Sequence[str], who: Identity, temp: Path,
+                 message: str) -> "Git":
         """A new repository in @temp with one commit: those of @names that @origin has."""
         database = temp / "git"
-        status = proc.output(["git", "init", "-q", "--bare", "--template=", str(database)], env=_ALONE)
+        status = proc.output(["git", "init", "-q", "--bare", "--template=", str(database)],
+                             env=_ALONE)
         if status.returncode != 0:
             raise Stop(f"git cannot make a repository in {temp}: {_why(status.stderr)}")
         git = cls(database, temp)
@@ -132,12 +139,14 @@ class Git:
         settings = [word for setting in _SETTINGS for word in ("-c", setting)]
         full = {**self._base, **(self._own if new else {}), **(env or {})}
         try:
-            return subprocess.run(["git", *settings, *arguments], cwd=self.temp, env=full, input=data,
-                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=LIMIT, check=False)
+            return subprocess.run(["git", *settings, *arguments], cwd=self.temp, env=full,
+                                  input=data, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                  timeout=LIMIT, check=False)
         except FileNotFoundError as err:
             raise Stop("cannot start git: no such command; install it") from err
         except subprocess.TimeoutExpired as err:
-            raise Stop(f"git {arguments[0]} gave no answer within {LIMIT:.0f} s; try again") from err
+            raise Stop(f"git {arguments[0]} gave no answer within {LIMIT:.0f} s; "
+                       "try again") from err
 
     def run(self, *arguments: str, data: bytes = b"", new: bool = False,
             env: Optional[Mapping[str, str]] = None) -> str:
@@ -157,7 +166,8 @@ class Git:
 
     def check_new(self, branch: str) -> None:
         """Raise Stop unless @branch can be made."""
-        if self.ask("check-ref-format", f"refs/heads/{branch}").returncode != 0 or branch.startswith("-"):
+        if branch.startswith("-") or \
+                self.ask("check-ref-format", f"refs/heads/{branch}").returncode != 0:
             raise Stop(f"'{branch}' is no name for a branch; choose another one")
         parts = branch.split("/")
         prefixes = [f"refs/heads/{'/'.join(parts[:count])}" for count in range(1, len(parts) + 1)]
@@ -165,7 +175,8 @@ class Git:
             if ref == prefixes[-1]:
                 raise Stop(f"there is a branch {branch} already: choose another name, or remove it")
             if ref in prefixes or ref.startswith(f"{prefixes[-1]}/"):
-                raise Stop(f"there is a branch {ref[len('refs/heads/'):]}, so there cannot be {branch}: "
+                raise Stop(f"there is a branch {ref[len('refs/heads/'):]}, so there cannot be "
+                           f"{branch}: "
                            "choose another name")
 
     # The index
@@ -202,7 +213,8 @@ class Git:
     def apply(self, patch: Path) -> Message:
         """Apply @patch as it is, without fuzz; its message.  Stop says which file is in the way."""
         message, diff = self.temp / "message", self.temp / "diff"
-        told = self.run("mailinfo", "-k", "--encoding=UTF-8", "--no-scissors", str(message), str(diff),
+        told = self.run("mailinfo", "-k", "--encoding=UTF-8", "--no-scissors",
+                        str(message), str(diff),
                         data=patch.read_bytes())
         subject = re.search(r"^Subject: (.+)$", told, re.M)
         if subject is None:
@@ -211,11 +223,14 @@ class Git:
         if answer.returncode != 0:
             text = answer.stderr.decode(errors="replace")
             where = (re.search(r"^error: patch failed: (.+)$", text, re.M)
-                     or re.search(r"^error: ([^:]+): (?:does not exist|already exists)", text, re.M))
-            raise Stop(f"patch {patch.name} does not apply ({where.group(1) if where else _why(text)})")
+                     or re.search(r"^error: ([^:]+): (?:does not exist|already exists)", text,
+                                  re.M))
+            raise Stop(f"patch {patch.name} does not apply "
+                       f"({where.group(1) if where else _why(text)})")
         return Message(subject.group(1), message.read_text(encoding="utf-8"))
 
-    def commit(self, message: Message, parent: Optional[str], who: Identity, signoff: bool = False) -> str:
+    def commit(self, message: Message, parent: Optional[str], who: Identity,
+               signoff: bool = False) -> str:
         """A commit of what the index holds."""
         text = message.text.encode()
         if signoff:
@@ -223,12 +238,13 @@ class Git:
                             "--trailer", f"Signed-off-by: {who.signature}", data=text).stdout
         tree = self.run("write-tree", new=True)
         parents = ["-p", parent] if parent else []
-        return self.run("commit-tree", tree, *parents, "-F", "-", data=text, new=True, env=who.environment())
+        return self.run("commit-tree", tree, *parents, "-F", "-", data=text, new=True,
+                        env=who.environment())
 
     # The end
 
     def publish(self, branch: str, head: str, base: Optional[str], description: str = "") -> None:
-        """Give the repository what @head has more than @base, and the new @branch that points there."""
+        """Give the repository what @head has more than @base, and the new @branch for it."""
         wanted = f"{head}\n" + (f"^{base}\n" if base else "")
         pack = self.ask("pack-objects", "--revs", "--stdout", "-q", data=wanted.encode(), new=True)
         if pack.returncode != 0:
@@ -254,5 +270,6 @@ class Git:
 def _why(text: str) -> str:
     """The line of git's errors that says most."""
     lines = [line for line in text.splitlines() if line.strip()]
-    told = [line for line in lines if line.startswith(("fatal: ", "error: "))] or lines or ["no reason given"]
+    told = [line for line in lines if line.startswith(("fatal: ", "error: "))]
+    told = told or lines or ["no reason given"]
     return one_line(re.sub(r"^(?:fatal|error): ", "", told[0]), 160)

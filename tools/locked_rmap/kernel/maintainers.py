@@ -34,7 +34,8 @@ def patterns(names: Sequence[str]) -> List[str]:
             if len(path.parts) > 3:
                 found.add(f"{path.parent}/")
             else:
-                found.add(f"{path.parent}/rmap_kunit_*" if path.name.startswith("rmap_kunit_") else name)
+                found.add(f"{path.parent}/rmap_kunit_*" if path.name.startswith("rmap_kunit_")
+                          else name)
     return sorted(found)
 
 
@@ -56,7 +57,9 @@ def add(text: str, pattern: str) -> str:
     Without even that section, nothing is changed.
     """
     line = f"F:\t{pattern}\n"
-    titles = [USERFAULTFD, RMAP, OWN] if Path(pattern).name.startswith("userfaultfd") else [RMAP, OWN]
+    titles = [RMAP, OWN]
+    if Path(pattern).name.startswith("userfaultfd"):
+        titles.insert(0, USERFAULTFD)
     for title in titles:
         place = _section(text, title)
         if place is not None:
@@ -64,7 +67,8 @@ def add(text: str, pattern: str) -> str:
             entries = text[start:end].splitlines(keepends=True)
             if line in entries:
                 return text
-            at = next((number for number, entry in enumerate(entries) if _later(entry, line)), len(entries))
+            at = next((number for number, entry in enumerate(entries) if _later(entry, line)),
+                      len(entries))
             return text[:start] + "".join([*entries[:at], line, *entries[at:]]) + text[end:]
     parent = _section(text, PARENT)
     if parent is None:
@@ -94,12 +98,14 @@ def ask(where: Path, patches: Sequence[Path]) -> People:
     """What the get_maintainer.pl in @where, which has FILES of a tree, says of @patches."""
     if not (where / "scripts/get_maintainer.pl").is_file():
         return People([], [])
-    # Neither whom git log names nor who is asked because a word occurs: lists and people of the files.
-    base = ["perl", "scripts/get_maintainer.pl", "--no-tree", "--no-git", "--no-git-fallback", "--no-fixes",
+    # Lists and people of the files: not those in git log, nor who is asked where a word occurs.
+    base = ["perl", "scripts/get_maintainer.pl", "--no-tree", "--no-git",
+            "--no-git-fallback", "--no-fixes",
             "--no-rolestats", "--no-keywords"]
 
     def names(*options: str) -> List[str]:
-        answer = proc.output([*base, *options, *(str(path) for path in patches)], cwd=where, limit=120)
+        answer = proc.output([*base, *options, *(str(path) for path in patches)], cwd=where,
+                             limit=120)
         if answer.returncode != 0:
             raise Stop(f"get_maintainer.pl failed: {one_line(answer.stderr, 200)}")
         return list(dict.fromkeys(line for line in answer.stdout.splitlines() if line.strip()))

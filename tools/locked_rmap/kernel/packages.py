@@ -56,7 +56,8 @@ def as_root() -> List[str]:
         return ["sudo", "-n"]
     if sys.stdin.isatty():
         return ["sudo"]
-    raise Stop("packages must be installed and sudo wants a password: run as root, or on a terminal")
+    raise Stop("packages must be installed and sudo wants a password: run as root, or on a "
+               "terminal")
 
 
 def _apt(console: Console, prefix: Sequence[str], args: Sequence[str], log: Path) -> bool:
@@ -66,7 +67,8 @@ def _apt(console: Console, prefix: Sequence[str], args: Sequence[str], log: Path
         # sudo asks for the password: it needs the terminal, so no session of its own.
         console.drop()
         with open(log, "ab") as out:
-            return subprocess.run(argv, stdout=out, check=False, env=proc.environment()).returncode == 0
+            return subprocess.run(argv, stdout=out, check=False,
+                                  env=proc.environment()).returncode == 0
     return proc.run(argv, log, tick=console.tick) == 0
 
 

@@ -95,7 +95,8 @@ class Suites:
             self.console.drop()
             errors = [line[3:] for line in proc.tail(log, 50) if line.startswith(("E: ", "W: "))]
             why = one_line(errors[0], 160) if errors else "apt-get update failed"
-            raise Stop(f"other Debian suites cannot be read ({why}): check the network, then run again")
+            raise Stop(f"other Debian suites cannot be read ({why}): check the network, then run "
+                       "again")
         self.console.end()
         files.write_atomic(self._stamp, b"")
 
@@ -103,10 +104,12 @@ class Suites:
         if not KEYRING.is_file():
             raise Stop(f"other Debian suites cannot be read without {KEYRING}: "
                        "install debian-archive-keyring, then run again")
-        targets = proc.output(["apt-get", "indextargets", "--format", "$(LABEL)|$(ORIGIN)|$(REPO_URI)"])
+        targets = proc.output(["apt-get", "indextargets", "--format",
+                               "$(LABEL)|$(ORIGIN)|$(REPO_URI)"])
         found = mirrors(targets.stdout)
         if "Debian" not in found:
-            raise Stop("other Debian suites cannot be read: apt is configured for no Debian mirror, "
+            raise Stop("other Debian suites cannot be read: "
+                       "apt is configured for no Debian mirror, "
                        "or its lists were never read (apt-get update)")
         for name in ("lists/partial", "cache/archives/partial"):
             (self.base / name).mkdir(parents=True, exist_ok=True)

@@ -78,7 +78,7 @@ class Series:
             raise Stop(f"{where}: '{name}' is no new stage name; correct the series file")
 
     def chosen(self, names: Sequence[str], default: Sequence[str] = ()) -> List[Stage]:
-        """The stages called @names, else those of @default, else all; in the order of the series."""
+        """The stages called @names, else those of @default, else all, in their order."""
         asked = [self.stage(name) for name in names or default] or self.stages
         return [stage for stage in self.stages if stage in asked]
 
@@ -163,7 +163,8 @@ def _refusal(text: str, errors: str) -> str:
     applying = re.findall(r"^Applying patch (\S+)", text, re.M)
     if not applying:
         return f"quilt failed: {one_line(errors or text, 200)}"
-    failed = re.search(r"^(?:Hunk #\d+ FAILED at.*|can't find file to patch.*|.*No such file.*)$", text, re.M)
+    failed = re.search(r"^(?:Hunk #\d+ FAILED at.*|can't find file to patch.*|.*No such file.*)$",
+                       text, re.M)
     where = re.findall(r"^patching file (\S+)", text, re.M)
     detail = f" ({where[-1]}: {one_line(failed.group(0), 100)})" if failed and where else ""
     return f"patch {os.path.basename(applying[-1])} does not apply{detail}"

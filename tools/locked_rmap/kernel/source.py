@@ -131,9 +131,11 @@ def tree_version(tree: Path) -> str:
     except OSError as err:
         raise Stop(f"{tree} is not a readable kernel tree: no Makefile "
                    f"({err.strerror}); give the top of one") from err
-    field = dict(re.findall(r"^(VERSION|PATCHLEVEL|SUBLEVEL|EXTRAVERSION) *= *(\S*) *$", text, re.M))
+    field = dict(re.findall(r"^(VERSION|PATCHLEVEL|SUBLEVEL|EXTRAVERSION) *= *(\S*) *$", text,
+                            re.M))
     if not (field.get("VERSION", "").isdigit() and field.get("PATCHLEVEL", "").isdigit()):
-        raise Stop(f"{tree} is not a kernel tree: its Makefile names no version; give the top of one")
+        raise Stop(f"{tree} is not a kernel tree: its Makefile names no version; give the top of "
+                   "one")
     return "{}.{}.{}{}".format(field["VERSION"], field["PATCHLEVEL"], field.get("SUBLEVEL") or "0",
                                field.get("EXTRAVERSION", ""))
 
@@ -239,7 +241,8 @@ class Store:
                     self.console.line(f"{err}; going on with what is known")
                     return known
                 have = ", ".join(lines_offered()) or "none"
-                raise Stop(f"this machine's Debian suites have no linux-source-{line} (they have {have}), "
+                raise Stop(f"this machine's Debian suites have no linux-source-{line} "
+                           f"(they have {have}), "
                            f"and {err}") from err
             known = offered(line, self.others.options)
         return known
@@ -300,7 +303,8 @@ class Store:
         A copy that lies in the cache is used if it is undamaged.
         """
         self.room()
-        place = self.cache / "debs" / f"{package.name}_{package.version.replace(':', '%3a')}_all.deb"
+        version = package.version.replace(":", "%3a")
+        place = self.cache / "debs" / f"{package.name}_{version}_all.deb"
         if place.is_file():
             if files.sha256(place) == package.sha256:
                 return place
@@ -330,7 +334,8 @@ class Store:
         try:
             # As root apt would hand the download to its sandbox user, who may not write here.
             status = proc.run(["apt-get", "-q", "-o", "APT::Sandbox::User=root", "download",
-                               f"{package.name}={package.version}", *package.apt], log, cwd=temp, tick=tick)
+                               f"{package.name}={package.version}", *package.apt], log, cwd=temp,
+                              tick=tick)
             debs = list(temp.glob("*.deb"))
             text = log.read_text(encoding="utf-8", errors="replace")
             if re.search(r"hash sum mismatch|unexpected size", text, re.I):

@@ -121,7 +121,8 @@ class WorkTree:
             if not (stat.S_ISREG(info.st_mode) or stat.S_ISLNK(info.st_mode)):
                 continue
             present.add(name)
-            if name not in managed and old.get(name) != [info.st_size, info.st_mtime_ns, info.st_ctime_ns]:
+            now = [info.st_size, info.st_mtime_ns, info.st_ctime_ns]
+            if name not in managed and old.get(name) != now:
                 return False
         return not set(old) - present - managed
 
@@ -144,7 +145,8 @@ class WorkTree:
         except OSError as err:
             if is_full(err):
                 # The error names the file that was read.
-                raise Stop(f"no space left on the disk of {target}: free some, then run again") from err
+                raise Stop(f"no space left on the disk of {target}: free some, then run "
+                           "again") from err
             raise
         mode = stat.S_IMODE(info.st_mode) | stat.S_IRUSR | stat.S_IWUSR
         if target.is_symlink() or target.is_dir():
@@ -165,7 +167,8 @@ class WorkTree:
     def _managed(self) -> Set[str]:
         return set(files.read_json(self.base / "managed.json") or [])
 
-    def install(self, contents: Mapping[str, bytes], build: Path, also: Sequence[str] = ()) -> List[str]:
+    def install(self, contents: Mapping[str, bytes], build: Path,
+                also: Sequence[str] = ()) -> List[str]:
         """Put a stage's @contents in place for the O= directory @build.
 
         Managed files that the stage does not have go back to pristine; @also are
@@ -200,7 +203,8 @@ class WorkTree:
         files.write_json(ledger_path(build), ledger)
         return changed
 
-    def _wanted(self, name: str, contents: Mapping[str, bytes]) -> Tuple[Optional[bytes], Optional[int]]:
+    def _wanted(self, name: str,
+                contents: Mapping[str, bytes]) -> Tuple[Optional[bytes], Optional[int]]:
         """What @name shall hold (None: nothing) and, if pristine, its own time."""
         origin = self.pristine / name
         own: Optional[bytes] = origin.read_bytes() if origin.is_file() else None
@@ -223,7 +227,8 @@ class WorkTree:
         mode = stat.S_IMODE(origin.stat().st_mode) | stat.S_IWUSR if origin.is_file() else 0o644
         info = path.stat() if path.is_file() and not path.is_symlink() else None
         # A hard link is the pristine file itself: neither its content nor its time may change.
-        if info is None or info.st_nlink > 1 or info.st_size != len(data) or path.read_bytes() != data:
+        if info is None or info.st_nlink > 1 or info.st_size != len(data) \
+                or path.read_bytes() != data:
             files.write_atomic(path, data, mode)
             info = path.stat()
         if info.st_mtime_ns != mtime:
@@ -257,7 +262,8 @@ class WorkTree:
         self.builds.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(FileNotFoundError):
             ledger_path(build).unlink()
-        donor = (self._donor(build, label) or self._donor(build, _OPTIONS.sub("", label))) if copy else None
+        donor = (self._donor(build, label)
+                 or self._donor(build, _OPTIONS.sub("", label))) if copy else None
         if donor is None:
             build.mkdir()
             return
@@ -279,7 +285,8 @@ class WorkTree:
     def _donor(self, build: Path, label: str) -> Optional[Path]:
         found = [
             path for path in self.builds.glob(f"{label}-*")
-            if path.is_dir() and path != build and re.fullmatch(r"[^-]+", path.name[len(label) + 1:])
+            if path.is_dir() and path != build
+            and re.fullmatch(r"[^-]+", path.name[len(label) + 1:])
             and mark_path(path, "done").exists() and not mark_path(path, "building").exists()
             and ledger_path(path).exists()
         ]
@@ -346,7 +353,8 @@ def list_sources(tree: Path) -> List[str]:
     with tempfile.TemporaryDirectory(prefix="locked-rmap-") as temp:
         database = str(Path(temp) / "git")
         _git(["git", "init", "-q", "--bare", database], tree, env)
-        listing = ["git", f"--git-dir={database}", f"--work-tree={tree}", "ls-files", "-z", "--others"]
+        listing = ["git", f"--git-dir={database}", f"--work-tree={tree}", "ls-files", "-z",
+                   "--others"]
         names = _git([*listing, "--exclude-standard"], tree, env)
         if "mm/rmap.c" not in names:
             # Debian's source packages come with a .gitignore that names every file.

@@ -55,15 +55,15 @@ def main(args: argparse.Namespace, tool: Tool) -> int:
 
 def print_table(console: Console, score: Score, whole: bool) -> None:
     """One row a mutant; then, if this is the @whole of them, what they say about the tests."""
-    rows = [("defect", "arch", "caught by", "breaks", "seconds")]
+    rows = [("defect", "arch", "seconds", "caught by", "breaks")]
     for mutant, result in score.results:
         names = [entry.split(" (")[0] for entry in result.caught_by]
         if result.died:
             names.remove(result.died_in or "the guest")
             names.insert(0, f"{CRASH} in {result.died_in or 'the guest'}")
-        rows.append((mutant.name, result.arch, some(names, 1) or "NOT CAUGHT", mutant.breaks,
-                     f"{result.seconds:.1f}"))
-    grid(console, rows, 4)
+        rows.append((mutant.name, result.arch, f"{result.seconds:7.1f}",
+                     some(names, 1) or "NOT CAUGHT", mutant.breaks))
+    grid(console, rows, len(rows[0]))
     if not whole:
         return
     for least, words in ((0, "notice no defect"), (1, "notice none that another does not")):

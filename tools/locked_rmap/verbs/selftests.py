@@ -8,24 +8,21 @@ memory; QEMU runs that with the kernel of each stage.
 
 import argparse
 import os
-import re
-import tempfile
 import time
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, List, Mapping, NamedTuple, Sequence, Tuple
 
 from ..base import files, proc
 from ..base.console import Console
 from ..base.errors import Stop, one_line
 from ..base.options import Tool, kernel, stages
-from ..base.results import Results, Splat, Verdict, relative
-from ..guest import build, cpio, klog, qemu, selflog
-from ..guest.selflog import BOOT, Case, Job, Name, Outcome
+from ..base.results import PASS, Outcome, Results, Splat, relative
+from ..guest import build, klog, qemu, selflog
+from ..guest.selflog import Case, Job
 from ..kernel import packages, source
 from ..kernel.line import Line, default
 from ..kernel.series import STOCK
-from ..report.text import grid
-
+from ..report.text import CELL, grid
 
 UNIT, STRESS = "uffd-unit-tests", "uffd-stress"
 ARCH = "x86_64"
@@ -41,8 +38,9 @@ UNIT_LIMIT, STRESS_LIMIT = 300, 300
 #: number choose its mode, so 16 of them are every mode once.
 STRESSES = (("anon", 4, 16), ("shmem", 4, 16), ("shmem-private", 4, 16),
             ("hugetlb", 32, 16), ("hugetlb-private", 32, 16))
-#: The guest's memory in MiB, and how many huge pages of 2 MiB it sets aside.
-MEMORY, HUGEPAGES = 1024, 128
+MACHINE = qemu.Machine(1024, ("norandmaps", "sysctl.vm.nr_hugepages=128",
+                              "sysctl.vm.unprivileged_userfaultfd=1"))
+SETUP = ("swap\t/dev/ram0",)
 #: Seconds to wait for another run that builds the programs.
 PATIENCE = 900.0
 
@@ -62,11 +60,9 @@ class Programs(NamedTuple):
                        f"(status {answer.returncode}): has its option -l gone?")
         return names
 
-    def file_system(self, init: bytes, jobs: Sequence[Job]) -> bytes:
-        """What the guest's kernel is to unpack: @init starts the programs as @jobs says."""
-        contents = {"init": init, **{name: (self.place / name).read_bytes() for name in (UNIT, STRESS)}}
-        contents["plan"] = "".join(f"{job.line}\n" for job in jobs).encode()
-        return cpio.archive(("dev", "proc", "sys", "tmp"), contents)
+    def contents(self) -> Dict[str, bytes]:
+        """The programs, for a guest."""
+        return {name: (self.place / name).read_bytes() for name in (UNIT, STRESS)}
 
 
 def plan(tests: Sequence[str]) -> List[Job]:
@@ -112,14 +108,6 @@ def programs(cache: Path, pristine: Path, log: Path, console: Console) -> Progra
     return Programs(place, version)
 
 
-def _do(argv: Sequence[str], work: Path, log: Path, console: Console) -> None:
-    """Run a step of a build in @work; Stop if it fails."""
-    status = proc.run(argv, log, cwd=work, limit=build.BUILD_LIMIT, tick=console.tick)
-    if status != 0:
-        console.drop()
-        raise build.why_not_built("what runs in the guest", log, status, work)
-
-
 def _build(pristine: Path, work: Path, log: Path, console: Console) -> None:
     """Build the programs into @work/out."""
     jobs = f"-j{len(os.sched_getaffinity(0))}"
@@ -129,74 +117,44 @@ def _build(pristine: Path, work: Path, log: Path, console: Console) -> None:
     # The kernel's own makefile writes into its directory: a copy.
     for name in SOURCES:
         (tree / name).parent.mkdir(parents=True, exist_ok=True)
-        _do(["cp", "-a", str(pristine / name), str(tree / name)], work, log, console)
-    _do(["make", "-C", str(pristine), f"O={headers}", f"ARCH={ARCH}", jobs, "headers"], work, log, console)
-    _do(["make", "-C", str(tree / "tools/testing/selftests/mm"), jobs, f"OUTPUT={out}", f"ARCH={ARCH}",
-         f"KHDR_INCLUDES=-isystem {headers / 'usr/include'}", "EXTRA_CFLAGS=", "USERCFLAGS=",
-         "USERLDFLAGS=-static", str(out / UNIT), str(out / STRESS)], work, log, console)
+        qemu.make(["cp", "-a", str(pristine / name), str(tree / name)], work, log, console)
+    qemu.make(["make", "-C", str(pristine), f"O={headers}", f"ARCH={ARCH}", jobs, "headers"],
+              work, log, console)
+    qemu.make(["make", "-C", str(tree / "tools/testing/selftests/mm"), jobs, f"OUTPUT={out}",
+               f"ARCH={ARCH}", f"KHDR_INCLUDES=-isystem {headers / 'usr/include'}",
+               "EXTRA_CFLAGS=", "USERCFLAGS=", "USERLDFLAGS=-static", str(out / UNIT),
+               str(out / STRESS)], work, log, console)
 
 
-def command(kernel: Path, file_system: Path, log: Path, skip: int) -> List[str]:
-    """The command that runs a guest from job @skip on."""
-    return qemu.qemu(kernel, file_system, log, MEMORY,
-                      ["norandmaps", f"selftests_skip={skip}", f"selftests_hugepages={HUGEPAGES}"])
+def run(kernel_: Path, contents: Mapping[str, bytes], jobs: Sequence[Job], what: str,
+        results: Path, console: Console) -> Outcome:
+    """Run @jobs in a guest; if it dies in one, another goes on with those after it.
 
-
-class Runner:
-    """Runs guests of one kernel until every job has had its chance."""
-
-    def __init__(self, kernel: Path, jobs: Sequence[Job], what: str, results: Path, console: Console) -> None:
-        self.kernel = kernel
-        self.jobs = list(jobs)
-        self.what = what
-        self.results = results
-        self.console = console
-
-    def run(self, file_system: Path) -> Outcome:
-        """Run the plan in @file_system; a guest that dies in a job is followed by one for the rest.
-
-        Raises Stop if a guest does not start at all.
-        """
-        started = time.monotonic()
-        cases: Dict[Name, Case] = {}
-        died: List[str] = []
-        skip = guests = 0
-        text = ""
-        self.console.begin(f"running the selftests on {self.what}")
-        while skip < len(self.jobs):
-            guests += 1
-            log = self.results / "console.log"
-            hung = self._guest(file_system, log, skip)
-            told = log.read_text(encoding="utf-8", errors="replace")
-            text += qemu.text_of(log)
-            os.unlink(log)
-            files.write_atomic(self.results / "kernel.log", text.encode())
-            found = selflog.read(told, hung)
-            if found.complaint:
-                self.console.drop()
-                raise Stop(f"the guest cannot {one_line(found.complaint, 160)}: see {self.results / 'kernel.log'}")
-            done = [job for job in self.jobs[skip:] if job.name in found.ran]
-            for job in done:
-                cases.update(selflog.cases(job, found.ran[job.name]))
-            if found.died:
-                died.append(found.died)
-            if not done:
-                break
-            skip = max(self.jobs.index(job) for job in done) + 1
-        seconds = time.monotonic() - started
-        self.console.end(f"{len(cases)} tests" + (f", {guests} guests" if guests > 1 else ""))
-        return Outcome(cases, [splat for splat in klog.splats(text) if not splat.expected], died, seconds)
-
-    def _guest(self, file_system: Path, log: Path, skip: int) -> str:
-        """Run one guest from job @skip on; how it hung, empty if it ended by itself."""
-        limit = sum(job.seconds for job in self.jobs[skip:]) + BOOT
-        return qemu.run(command(self.kernel, file_system, log, skip), log, self.results / "qemu.log", limit,
-                         self.console, lambda: self._tick(log))
-
-    def _tick(self, log: Path) -> None:
-        if self.console.wants_tick():
-            marks = re.findall(r"selftests: begin (\S+)", log.read_text(encoding="utf-8", errors="replace"))
-            self.console.tick(marks[-1] if marks else "booting")
+    Raises Stop if a guest does not start at all.
+    """
+    started = time.monotonic()
+    cases: Dict[str, Case] = {}
+    died: List[str] = []
+    guests = 0
+    left = list(jobs)
+    console.begin(f"running the selftests on {what}")
+    while left:
+        guests += 1
+        told = qemu.boot(kernel_, contents, [*SETUP, *(job.line for job in left)], MACHINE,
+                         sum(job.seconds for job in left) + qemu.BOOT, results, console)
+        if told.complaint:
+            console.drop()
+            raise Stop(f"the guest cannot {one_line(told.complaint, 160)}: "
+                       f"see {results / 'kernel.log'}")
+        ran = told.ran
+        done = [job for job in left if job.name in ran]
+        for job in done:
+            cases.update(selflog.cases(job, ran[job.name]))
+        died += [told.died] if told.died else []
+        left = left[left.index(done[-1]) + 1:] if done else []
+    console.end(f"{len(cases)} tests" + (f", {guests} guests" if guests > 1 else ""))
+    text = (results / "kernel.log").read_text(encoding="utf-8")
+    return selflog.outcome(cases, klog.splats(text), time.monotonic() - started, died)
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -218,8 +176,8 @@ def main(args: argparse.Namespace, tool: Tool) -> int:
     cache = source.open_cache()
     line = Line(repo, cache, console, args.kernel, None)
     chosen = line.series.chosen(args.stages, [STOCK, line.series.stages[-1].name])
-    outcomes: Dict[str, Outcome] = {}
-    with Results(repo, f"selftests-{line.name}", kernel=line.version, line=line.name, arch=ARCH) as results:
+    with Results(repo, f"selftests-{line.name}", kernel=line.version, line=line.name,
+                 arch=ARCH) as results:
         theirs = default(repo)
         pristine = line.work.pristine if line.name == theirs else \
             source.Store(cache, console).pristine(theirs)
@@ -227,37 +185,55 @@ def main(args: argparse.Namespace, tool: Tool) -> int:
         built = programs(cache, pristine, log, console)
         results.facts["programs"] = built.version
         jobs = plan(built.tests())
-        with tempfile.TemporaryDirectory(prefix="locked-rmap-") as temp:
-            file_system = Path(temp) / "initramfs"
-            init = qemu.program(repo / "tools" / "guest" / "init.c", Path(temp), log, console)
-            file_system.write_bytes(built.file_system(init, jobs))
-            with line.held():
-                for stage in chosen:
-                    place = results.place(stage.name)
-                    image = build.build_small(line, stage, place / "build.log", CONFIG)
-                    outcomes[stage.name] = Runner(image, jobs, f"{line.version} {stage.name}",
-                                                  place, console).run(file_system)
-                    results.put(stage.name, outcomes[stage.name])
+        contents = {**built.contents(), **qemu.programs(repo, ["init"], log, console)}
+        with line.held():
+            for stage in chosen:
+                place = results.place(stage.name)
+                image = build.build_small(line, stage, place / "build.log", CONFIG)
+                results.put(stage.name, run(image, contents, jobs, f"{line.version} {stage.name}",
+                                            place, console))
+        outcomes = results.of()
         results.verdict = selflog.judge(outcomes)
     print_table(console, outcomes, jobs)
     console.line(console.paint(results.verdict.sentence, results.verdict.colour))
-    console.line(f"logs: {relative(results.final)} (summary.json, and for each stage kernel.log and build.log)")
+    console.line(f"logs: {relative(results.final)} (summary.json, and for each stage kernel.log "
+                 "and build.log)")
     return results.verdict.status
 
 
-def print_table(console: Console, outcomes: Dict[str, Outcome], jobs: Sequence[Job]) -> None:
-    """One row a test and memory type, one column a stage; then what did not pass, and splats, in words."""
-    names = selflog.order(outcomes, jobs)
-    rows: List[Tuple[str, ...]] = [("test", "memory", *outcomes)]
-    rows += [(*name, *(selflog.WORD[outcome.cases[name].status] if name in outcome.cases else "-"
-                       for outcome in outcomes.values())) for name in names]
-    grid(console, rows, len(rows[0]), selflog.notes(outcomes, names))
+def print_table(console: Console, outcomes: Mapping[str, Outcome], jobs: Sequence[Job]) -> None:
+    """One row a test and memory type, one column a stage; then what did not pass, and splats."""
+    place = {job.test: number for number, job in reversed(list(enumerate(jobs)))}
+    names = sorted({name: None for outcome in outcomes.values() for name in outcome.tests},
+                   key=lambda name: place.get(name.split(".")[0], len(jobs)))
+    rows: List[Sequence[str]] = [("test", "memory", *outcomes)]
+    rows += [(*name.split(".", 1), *(CELL.get(outcome.tests.get(name, ""), ("-", ""))[0]
+                                     for outcome in outcomes.values())) for name in names]
+    grid(console, rows, len(rows[0]), notes(outcomes, names))
     for stage, outcome in outcomes.items():
-        if outcome.splats:
+        same: Dict[str, List[Splat]] = {}
+        for splat in outcome.unexpected:
+            same.setdefault(selflog.gist(splat), []).append(splat)
+        if same:
             console.line(f"splats on {stage}:")
-            same: Dict[str, List[Splat]] = {}
-            for splat in outcome.splats:
-                same.setdefault(selflog.gist(splat), []).append(splat)
-            for first, *others in same.values():
-                more = f" (and {len(others)} more like it)" if others else ""
-                console.line(f"  kernel.log:{first.number}: {first.title}{more}")
+        for first, *others in same.values():
+            more = f" (and {len(others)} more like it)" if others else ""
+            console.line(f"  kernel.log:{first.number}: {first.title}{more}")
+
+
+def notes(outcomes: Mapping[str, Outcome], names: Sequence[str]) -> List[str]:
+    """What did not pass and why, one line for all types of memory that it is true of."""
+    found: Dict[Tuple[str, str, Tuple[str, ...]], List[str]] = {}
+    for name in names:
+        told: Dict[str, List[str]] = {}
+        for stage, outcome in outcomes.items():
+            status = outcome.tests.get(name, PASS)
+            if status != PASS:
+                why = outcome.notes.get(name) or [outcome.skips.get(name, "")]
+                told.setdefault(": ".join(filter(None, (CELL[status][0], *why))), []).append(stage)
+        test, memory = name.split(".", 1)
+        for note, on in told.items():
+            found.setdefault((test, note, tuple(on)), []).append(memory)
+    return [f"{test} on {', '.join(memories)}: {note}"
+            + ("" if len(on) == len(outcomes) else f" ({', '.join(on)})")
+            for (test, note, on), memories in found.items()]

@@ -8,17 +8,19 @@ import time
 from typing import Dict
 
 from .. import proofs
+from ..base import files
 from ..base.console import clock
 from ..base.errors import BROKEN, HOLDS, Stop, one_line
 from ..base.options import Tool
 from ..base.results import relative
 from ..kernel import packages
 from ..proofs.desk import Check, Desk, Tally
+from ..report import tables
 
 #: Lines about what failed, for each check.
 TOLD = 20
 #: The kinds of checks in the order in which they run, the quick ones first; others come last.
-ORDER = ("unit", "types", "style", "apply", "check", "export", "suites", "mutants")
+ORDER = ("unit", "types", "documents", "style", "apply", "check", "export", "suites", "mutants")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,6 +29,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
                         help="only these (default: all but those that --list marks 'on request')")
     parser.add_argument("--all", action="store_true", help="also those on request")
     parser.add_argument("--list", action="store_true", help="name the checks and end")
+    parser.add_argument("--update", action="store_true",
+                        help="write the generated parts of the documents anew and end")
 
 
 def every(desk: Desk) -> Dict[str, Check]:
@@ -47,6 +51,12 @@ def main(args: argparse.Namespace, tool: Tool) -> int:
     """
     console = tool.console
     desk = Desk(tool.repo, console)
+    if args.update:
+        tables.record(tool.repo)
+        for path, text in tables.stale(tool.repo).items():
+            files.write_target(path, text)
+            console.line(f"{relative(path)}: written anew")
+        return HOLDS
     known = every(desk)
     width = max(len(name) for name in known)
     for name in args.checks:

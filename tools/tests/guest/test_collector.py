@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Dict, List, Tuple
 from unittest import mock
 
+from locked_rmap.base.errors import Stop
 from locked_rmap.guest import collector, qemu
 from locked_rmap.guest.collector import UNITS, Outcome
-from locked_rmap.base.errors import Stop
-from locked_rmap.guest.selflog import Job
 
-from ..verbs import test_selftests
+from . import test_qemu
 from ..support import REPO, Case, write
 
 SOURCE = REPO / "tools/guest/collector.c"
@@ -22,7 +21,11 @@ SOURCE = REPO / "tools/guest/collector.c"
 QEMU = r'''#!/bin/sh
 here=$(dirname "$0")
 echo "$@" > "$here/call"
-for word in "$@"; do case $word in file:*) serial=${word#file:};; esac; done
+for word in "$@"; do
+	case $word in file:*) serial=${word#file:};; esac
+	test "$before" != -initrd || cp "$word" "$here/initrd"
+	before=$word
+done
 test -f "$here/console" || { echo "no such machine" >&2; exit 1; }
 cat "$here/console" > "$serial"
 '''
@@ -33,8 +36,8 @@ FIGURES = {name: number * 100 for number, name in enumerate(UNITS, 1)}
 
 def job(name: str, lines: List[str], end: str = "exit 0") -> str:
     """What the first process tells of a job."""
-    told = [f"begin {name}", *(f"| {line}" for line in lines)] + ([f"end {name} {end}"] if end else [])
-    return "".join(f"[    1.000000] selftests: {line}\n" for line in told)
+    told = [f"begin run {name}", *(f"| {line}" for line in lines)] + ([f"end {end}"] if end else [])
+    return "".join(f"[    1.000000] init: {line}\n" for line in told)
 
 
 def lines(mode: str, workers: int, **changes: int) -> List[str]:
@@ -44,7 +47,7 @@ def lines(mode: str, workers: int, **changes: int) -> List[str]:
               for name, value in {**FIGURES, **changes}.items())]
 
 
-OVER = "[    9.000000] selftests: over\n"
+OVER = "[    9.000000] init: over\n"
 
 
 class PlanTest(Case):
@@ -64,7 +67,8 @@ class PlanTest(Case):
 
     def test_figures_are_those_of_the_program(self) -> None:
         text = SOURCE.read_text(encoding="utf-8")
-        printed = re.findall(r'^\t(?:median|print_figure)\(.*"(\w+)", (?:.*, )?"(\w+)"\);$', text, re.M)
+        printed = re.findall(r'^\t(?:median|print_figure)\(.*"(\w+)", (?:.*, )?"(\w+)"\);$',
+                             text, re.M)
         self.assertEqual(dict(printed), UNITS)
 
 
@@ -73,20 +77,21 @@ class ReadTest(Case):
 
     def read(self, *told: str, workers: Tuple[int, ...] = (1,), hung: str = "") -> Outcome:
         """What a guest that says @told came to."""
-        return collector.read("".join(told), hung, collector.plan(workers), 1.0)
+        return collector.read(qemu.read("".join(told), hung), collector.plan(workers), 1.0)
 
     def test_figures_of_all_runs(self) -> None:
-        found = self.read(job("move-1", lines("move", 1, completion=60)), job("copy-1", lines("copy", 1)),
-                          job("move-2", lines("move", 2, cpu=7)), job("copy-2", lines("copy", 2)), OVER,
-                          workers=(1, 2))
+        found = self.read(job("move-1", lines("move", 1, completion=60)),
+                          job("copy-1", lines("copy", 1)),
+                          job("move-2", lines("move", 2, cpu=7)),
+                          job("copy-2", lines("copy", 2)), OVER, workers=(1, 2))
         self.assertEqual((found.wrong, found.skipped, found.splats), ([], {}, []))
         self.assertEqual(len(found.figures), 4 * len(UNITS))
         self.assertEqual(found.value("move", 2, "cpu"), 7)
         self.assertEqual(found.value("copy", 2, "cpu"), FIGURES["cpu"])
         self.assertEqual(found.ratio(1, "completion"), 60 / FIGURES["completion"])
         self.assertIsNone(found.ratio(4, "completion"))
-        self.assertIsNone(self.read(job("move-1", lines("move", 1)), job("copy-1", lines("copy", 1, cpu=0)),
-                                    OVER).ratio(1, "cpu"))
+        self.assertIsNone(self.read(job("move-1", lines("move", 1)),
+                                    job("copy-1", lines("copy", 1, cpu=0)), OVER).ratio(1, "cpu"))
 
     def test_wrong_contents(self) -> None:
         said = "collector: round 1: a mutator finds object 3 where 5 belongs (page 2)"
@@ -97,14 +102,16 @@ class ReadTest(Case):
         self.assertEqual(found.value("copy", 1, "completion"), FIGURES["completion"])
 
     def test_figures_of_a_run_that_fails_do_not_count(self) -> None:
-        found = self.read(job("move-1", lines("move", 1), "signal 11"), job("copy-1", lines("copy", 1)), OVER)
+        found = self.read(job("move-1", lines("move", 1), "signal 11"),
+                          job("copy-1", lines("copy", 1)), OVER)
         self.assertIn("killed by SIGSEGV", found.wrong[0])
         self.assertIsNone(found.value("move", 1, "completion"))
 
     def test_a_kernel_without_moves(self) -> None:
         said = "collector: skip: this kernel has no UFFDIO_MOVE: Invalid argument"
         found = self.read(job("move-1", [said], "exit 4"), job("copy-1", lines("copy", 1)), OVER)
-        self.assertEqual((found.wrong, found.skipped), ([], {"move": "this kernel has no UFFDIO_MOVE"}))
+        self.assertEqual((found.wrong, found.skipped),
+                         ([], {"move": "this kernel has no UFFDIO_MOVE"}))
         self.assertEqual(found.value("copy", 1, "stall"), FIGURES["stall"])
 
     def test_nothing_else_is_skipped(self) -> None:
@@ -131,7 +138,8 @@ class ReadTest(Case):
 
     def test_a_guest_that_dies(self) -> None:
         panic = "[    2.000000] Kernel panic - not syncing: stack is corrupted\n"
-        found = self.read(job("move-1", lines("move", 1)), job("copy-1", [], ""), panic, workers=(1, 2))
+        found = self.read(job("move-1", lines("move", 1)), job("copy-1", [], ""), panic,
+                          workers=(1, 2))
         self.assertEqual(found.value("move", 1, "completion"), FIGURES["completion"])
         text = "\n".join(found.wrong)
         self.assertIn("UFFDIO_COPY, 1 worker: Kernel panic - not syncing", text)
@@ -145,18 +153,20 @@ class ReadTest(Case):
                                        "not run: UFFDIO_MOVE, 1 worker; UFFDIO_COPY, 1 worker"])
 
     def test_a_program_that_hangs(self) -> None:
-        for end, words in (("hung", "hung, and was killed after"), ("stuck", "hung, and could not be killed after")):
+        for end, words in (("hung", "hung, and was killed after"),
+                           ("stuck", "hung, and could not be killed after")):
             found = self.read(job("move-1", lines("move", 1)[:1], end))
             self.assertIn(words, found.wrong[0])
             self.assertIn("not run: UFFDIO_COPY, 1 worker", found.wrong[-1])
 
     def test_what_the_first_process_cannot_do(self) -> None:
-        found = self.read("[    1.000000] selftests: cannot swap to /dev/ram0: Invalid argument\n")
+        found = self.read("[    1.000000] init: cannot swap to /dev/ram0: Invalid argument\n")
         self.assertEqual(found.wrong[0], "the guest cannot swap to /dev/ram0: Invalid argument")
 
     def test_a_splat(self) -> None:
         splat = "[    2.0] WARNING: CPU: 0 PID: 1 at mm/rmap.c:1 x\n"
-        found = self.read(splat, job("move-1", lines("move", 1)), job("copy-1", lines("copy", 1)), OVER)
+        found = self.read(splat, job("move-1", lines("move", 1)), job("copy-1", lines("copy", 1)),
+                          OVER)
         self.assertEqual(len(found.wrong), 1)
         self.assertIn("WARNING: CPU: 0 PID: 1 at mm/rmap.c:1 x", found.wrong[0])
 
@@ -171,7 +181,8 @@ class GuestTest(Case):
         if console:
             (programs / "console").write_bytes(console.encode())
         with mock.patch.dict(os.environ, {"PATH": f"{programs}:{os.environ['PATH']}"}):
-            return collector.run_guest(REPO, Path("bzImage"), "x", self.temp / "results", self.console, 1)
+            return collector.run_guest(REPO, Path("bzImage"), "x", self.temp / "results",
+                                       self.console, 1)
 
     def test_a_guest(self) -> None:
         console = job("move-1", lines("move", 1)) + job("copy-1", lines("copy", 1)) + OVER
@@ -186,22 +197,24 @@ class GuestTest(Case):
         self.assertIn("20 figures", self.said.getvalue())
 
     def test_the_file_system_has_the_plan(self) -> None:
-        jobs: List[Job] = list(collector.plan((2,)))
-        data = collector.file_system(REPO, jobs, self.temp / "log", self.console)
-        found = {name: content for name, _, content in test_selftests.CpioTest.entries(data)}
-        self.assertEqual(found["plan"].decode().splitlines(), [planned.line for planned in jobs])
+        self.play(OVER)
+        found = {name: content for name, _, content in
+                 test_qemu.CpioTest.entries((self.temp / "bin/initrd").read_bytes())}
+        jobs = collector.plan(collector.CPUS[1])
+        self.assertEqual(found["plan"].decode().splitlines(),
+                         ["swap\t/dev/ram0", "cpus", *(job.line for job in jobs)])
         for planned in jobs:
             self.assertTrue(found[planned.argv[0].lstrip("/")].startswith(b"\x7fELF"))
-        self.assertIn(b"selftests: ", found["init"])
+        self.assertIn(b"init: ", found["init"])
 
     def test_a_qemu_that_does_not_start(self) -> None:
         with self.assertRaisesRegex(Stop, "QEMU ended with status 1: no such machine"):
             self.play("")
 
     def test_others_keep_their_clock(self) -> None:
-        words = qemu.qemu(Path("k"), Path("f"), Path("l"), 1, ["x"])[-1].split()
+        words = qemu.command(Path("k"), Path("f"), Path("l"), qemu.Machine(1, ["x"]))[-1].split()
         self.assertIn("notsc", words)
-        self.assertNotIn(collector.CLOCK, words)
+        self.assertNotIn(collector.MACHINE.clock, words)
 
 
 class ProgramTest(Case):
@@ -215,30 +228,35 @@ class ProgramTest(Case):
             text = text.replace(old, new)
         source = write(self.temp / "collector.c", text)
         program = self.temp / "collector"
-        subprocess.run(["gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-pthread", "-o", str(program), str(source)],
-                       check=True)
+        subprocess.run(["gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-pthread", "-o", str(program),
+                        str(source)], check=True)
         return program
 
     def run_it(self, program: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """Run the program with @arguments; skip the test if this machine cannot."""
-        answer = subprocess.run([str(program), *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                stderr=subprocess.PIPE, text=True, timeout=300, check=False)
+        answer = subprocess.run([str(program), *arguments], stdin=subprocess.DEVNULL,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                timeout=300, check=False)
         if answer.returncode == 4:
             self.skipTest(answer.stderr.strip())
         return answer
 
     def holds(self, mode: str, workers: int) -> None:
         """The program does its job, and prints every figure."""
-        answer = self.run_it(self.build({}), "--mode", mode, "--workers", str(workers), "--rounds", "3")
+        answer = self.run_it(self.build({}), "--mode", mode, "--workers", str(workers),
+                             "--rounds", "3")
         self.assertEqual((answer.returncode, answer.stderr), (0, ""))
-        found = collector.read(job(f"{mode}-{workers}", answer.stdout.splitlines()), "", collector.plan((workers,)), 1.0)
+        told = qemu.read(job(f"{mode}-{workers}", answer.stdout.splitlines()), "")
+        found = collector.read(told, collector.plan((workers,)), 1.0)
         for name in UNITS:
             self.assertIsNotNone(found.value(mode, workers, name), name)
         self.assertGreater(found.figures[f"collector.{mode}.{workers}.completion"], 0)
 
-    def breaks(self, words: str, changes: Dict[str, str], mode: str = "copy", limit: int = 30) -> None:
+    def breaks(self, words: str, changes: Dict[str, str], mode: str = "copy",
+               limit: int = 30) -> None:
         """With @changes the program fails, at most @limit seconds a round, and says @words."""
-        answer = self.run_it(self.build(changes), "--mode", mode, "--rounds", "2", "--limit", str(limit))
+        answer = self.run_it(self.build(changes), "--mode", mode, "--rounds", "2",
+                             "--limit", str(limit))
         self.assertEqual(answer.returncode, 1, answer.stdout + answer.stderr)
         self.assertRegex(answer.stderr, words)
         self.assertEqual(len(answer.stderr.splitlines()), 1)
@@ -252,7 +270,8 @@ class ProgramTest(Case):
 
     def test_pages_of_two_processes_are_copied(self) -> None:
         # The parent has every second page for itself again: runs move in part.
-        program = self.build({"#include <stdarg.h>": "#include <stdarg.h>\n#include <sys/prctl.h>", "\tfill();\n": """
+        program = self.build({"#include <stdarg.h>": "#include <stdarg.h>\n#include <sys/prctl.h>",
+                              "\tfill();\n": """
 	fill();
 	if (fork() == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -261,7 +280,8 @@ class ProgramTest(Case):
 	for (i = 0; i < options.pages; i += 2)
 		atomic_fetch_add((atomic_uint *)(heap.old + i * PAGE), 0);
 """})
-        answer = self.run_it(program, "--mode", "move", "--pages", "1024", "--rounds", "1", "--mutators", "0")
+        answer = self.run_it(program, "--mode", "move", "--pages", "1024", "--rounds", "1",
+                             "--mutators", "0")
         self.assertEqual((answer.returncode, answer.stderr), (0, ""))
         found = dict(re.findall(r"collector\.move\.1\.(\w+) (\d+) ", answer.stdout))
         whole = int(re.findall(r": (\d+) live", answer.stdout)[0])
@@ -274,26 +294,30 @@ class ProgramTest(Case):
         for mode in collector.MODES:
             self.breaks("finds object", {
                 "char *from = source_of(first);":
-                "char *from = source_of(count == 1 && first + 1 < heap.whole ? first + 1 : first);"}, mode)
+                "char *from = source_of(count == 1 && first + 1 < heap.whole ? "
+                "first + 1 : first);"}, mode)
 
     def test_a_run_loses_its_last_page(self) -> None:
         # A mutator may wait for it, or it is missed in the end.
         short = "(size_t)(count - (count > 1)) * PAGE);"
         for mode in collector.MODES:
             self.breaks("the end finds object|hung: a mutator is not done", {
-                f"{mode}_pages(to, from, (size_t)count * PAGE);": f"{mode}_pages(to, from, {short}"}, mode, 10)
+                f"{mode}_pages(to, from, (size_t)count * PAGE);":
+                f"{mode}_pages(to, from, {short}"}, mode, 10)
 
     def test_an_object_is_gathered_twice(self) -> None:
         self.breaks("finds object", {"objects[i] * OBJECT": "objects[i / 2] * OBJECT"})
 
     def test_an_object_is_gathered_in_part(self) -> None:
-        self.breaks("with wrong contents", {"objects[i] * OBJECT, OBJECT);": "objects[i] * OBJECT, OBJECT - 8);"})
+        self.breaks("with wrong contents", {
+            "objects[i] * OBJECT, OBJECT);": "objects[i] * OBJECT, OBJECT - 8);"})
 
     def test_memory_is_given_back_too_early(self) -> None:
         self.breaks("finds object", {"kind == WHOLE || kind == DEAD ||": "kind != RECYCLED ||"})
 
     def test_memory_is_not_given_back(self) -> None:
-        self.breaks("page [0-9]+ of the heap is not empty", {"\t\tgive_back(0, options.pages);\n": ""})
+        self.breaks("page [0-9]+ of the heap is not empty",
+                    {"\t\tgive_back(0, options.pages);\n": ""})
 
     def test_a_write_is_lost(self) -> None:
         self.breaks("a mutator misses what it wrote|are lost", {
@@ -301,8 +325,8 @@ class ProgramTest(Case):
 
     def test_nobody_is_woken(self) -> None:
         self.breaks("hung: a mutator is not done after 10 s, ([0-9]+) of \\1 pages are there", {
-            ".dst = (uintptr_t)to, .src = (uintptr_t)from, .len = length,\n\t\t};\n\n\t\tif (!ioctl(heap.uffd, UFFDIO_COPY":
-            ".dst = (uintptr_t)to, .src = (uintptr_t)from, .len = length,\n\t\t\t.mode = UFFDIO_COPY_MODE_DONTWAKE,"
+            "length,\n\t\t};\n\n\t\tif (!ioctl(heap.uffd, UFFDIO_COPY":
+            "length,\n\t\t\t.mode = UFFDIO_COPY_MODE_DONTWAKE,"
             "\n\t\t};\n\n\t\tif (!ioctl(heap.uffd, UFFDIO_COPY"}, limit=10)
 
     def test_no_fault_is_no_measurement(self) -> None:
@@ -314,7 +338,8 @@ class ProgramTest(Case):
         program = self.build({})
         for arguments, words in (((), "usage: --mode move|copy"), (("--mode", "x"), "usage"),
                                  (("--mode", "copy", "x"), "usage"),
-                                 (("--mode", "copy", "--workers", "0"), "--workers takes a number from 1 to 16"),
+                                 (("--mode", "copy", "--workers", "0"),
+                                  "--workers takes a number from 1 to 16"),
                                  (("--mode", "copy", "--pages", "1e3"), "not '1e3'"),
                                  (("--mode", "copy", "--seed", "-1"), "not '-1'")):
             answer = self.run_it(program, *arguments)

@@ -3,7 +3,6 @@
 
 import subprocess
 from typing import Dict, List
-from unittest import mock
 
 from locked_rmap.guest import coverage
 from locked_rmap.base.errors import Stop
@@ -64,14 +63,16 @@ class GcovTest(Case):
             subprocess.run(["gcc", "-O2", "--coverage", *arguments], cwd=build, check=True)
         if run:
             subprocess.run(["./x"], cwd=build, check=False)
-        with mock.patch.object(coverage, "SUBJECTS", subjects):
-            return coverage.collect(tree, build, self.temp / "log", self.console)
+        return coverage.collect(tree, subjects, build, self.temp / "log", self.console)
 
     def test_lines_of_every_function_inlined_or_not(self) -> None:
-        twice, other, unused = self.collect({"mm/x.c": ["twice", "o*", "unused"], "mm/none.c": ["twice"]})
-        self.assertEqual([(line.number, bool(line.runs)) for line in twice.lines if line.number in (10, 11)],
+        twice, other, unused = self.collect({"mm/x.c": ["twice", "o*", "unused"],
+                                             "mm/none.c": ["twice"]})
+        self.assertEqual([(line.number, bool(line.runs)) for line in twice.lines
+                          if line.number in (10, 11)],
                          [(10, True), (11, False)])
-        self.assertEqual([line.text.strip() for line in other.lines if "return" in line.text], ["return 2;"])
+        self.assertEqual([line.text.strip() for line in other.lines if "return" in line.text],
+                         ["return 2;"])
         self.assertTrue(unused.lines and not any(line.runs for line in unused.lines))
         self.assertEqual([line.text.strip() for line in twice.missed], ['puts("many");'])
 
@@ -91,14 +92,17 @@ class FunctionsTest(Case):
 
     def test_names_and_places(self) -> None:
         self.assertEqual(coverage.functions_in(SOURCE), {
-            "twice": [(7, 13)], "other": [(16, 19), (21, 24)], "unused": [(27, 33)], "main": [(35, 38)]})
+            "twice": [(7, 13)], "other": [(16, 19), (21, 24)], "unused": [(27, 33)],
+            "main": [(35, 38)]})
 
 
 def function(runs: Dict[int, int]) -> coverage.Function:
     """The function `unused` of SOURCE, whose lines ran so often."""
     lines = SOURCE.splitlines()
-    return coverage.Function("mm/x.c", "unused", {number: lines[number - 1] for number in range(27, 34)},
-                             [coverage.Line(number, lines[number - 1], count) for number, count in runs.items()], set())
+    return coverage.Function("mm/x.c", "unused",
+                             {number: lines[number - 1] for number in range(27, 34)},
+                             [coverage.Line(number, lines[number - 1], count)
+                              for number, count in runs.items()], set())
 
 
 class LeftOutTest(Case):
@@ -109,7 +113,8 @@ class LeftOutTest(Case):
         return coverage.read_left_out(write(self.temp / "list", text))
 
     def test_entries(self) -> None:
-        entries = self.read("# A comment\n\nmm/x.c unused: it is\n  not used\n  > x++;\n  > /* Why not. */\n"
+        entries = self.read("# A comment\n\nmm/x.c unused: it is\n  not used\n"
+                            "  > x++;\n  > /* Why not. */\n"
                             "  >\n  > return  x;\nmm/y.c other: not built\n")
         self.assertEqual([(entry.function, entry.reason, entry.snippets) for entry in entries],
                          [("unused", "it is not used", [["x++;", "/* Why not. */"], ["return x;"]]),
@@ -118,7 +123,8 @@ class LeftOutTest(Case):
 
     def test_entries_that_make_no_sense(self) -> None:
         for text in ("mm/x.c unused\n", "  > x;\n", "mm/x.c f: why\n  > x;\n  and more\n"):
-            with self.subTest(text), self.assertRaisesRegex(Stop, "list:[0-9]+: not 'FILE FUNCTION: REASON'"):
+            with self.subTest(text), self.assertRaisesRegex(
+                    Stop, "list:[0-9]+: not 'FILE FUNCTION: REASON'"):
                 self.read(text)
 
     def check(self, text: str, runs: Dict[int, int]) -> coverage.Function:
@@ -128,7 +134,8 @@ class LeftOutTest(Case):
         return subject
 
     def test_lines_are_found_by_their_text(self) -> None:
-        subject = self.check("mm/x.c unused: why\n  > x++;\n  > /* Why not. */\n", {27: 1, 29: 0, 32: 0})
+        subject = self.check("mm/x.c unused: why\n  > x++;\n  > /* Why not. */\n",
+                             {27: 1, 29: 0, 32: 0})
         self.assertEqual([line.number for line in subject.missed], [32])
         self.assertEqual(coverage.total([subject]), (2, 1, 1))
 
@@ -140,7 +147,8 @@ class LeftOutTest(Case):
         for text in ("mm/x.c unused: why\n  > y++;\n", "mm/x.c unused: why\n  > /* Why not. */\n",
                      "mm/x.c gone: why\n  > x++;\n", "mm/x.c unused: why\n"):
             with self.subTest(text):
-                self.assertEqual(len(coverage.leave_out([function({27: 1, 29: 0})], self.read(text))), 1)
+                self.assertEqual(len(coverage.leave_out([function({27: 1, 29: 0})],
+                                                        self.read(text))), 1)
 
     def test_a_function_that_is_not_built_needs_a_reason(self) -> None:
         self.assertEqual(len(coverage.leave_out([function({})], [])), 1)
@@ -160,7 +168,6 @@ class VerdictTest(Case):
         good, text = coverage.judge([subject], [])
         self.assertFalse(good)
         self.assertIn("90.5 % of 21 lines", text)
-        coverage.print_table(self.console, [subject])
-        said = self.said.getvalue()
-        self.assertRegex(said, r"mm/x.c f +21 +19 +90.5\n")
-        self.assertIn("  mm/x.c:21 f: y\n", said)
+        self.assertEqual(coverage.table([subject]), [
+            "mm/x.c f: 19 of 21 lines run, 90.5 %", "not covered:", "  mm/x.c:20 f: x",
+            "  mm/x.c:21 f: y"])

@@ -127,7 +127,8 @@ class SplatTest(unittest.TestCase):
                 ("WARNING: suspicious RCU usage\n", "WARNING: suspicious"),
                 ("WARNING: inconsistent lock state\n", "WARNING: inconsistent"),
                 ("Unable to handle kernel paging request at virtual address 1\n", "Unable"),
-                ("Kernel panic - not syncing: Kernel mode fault at addr 0x0, ip 0x1\n", "Kernel panic"),
+                ("Kernel panic - not syncing: Kernel mode fault at addr 0x0, ip 0x1\n",
+                 "Kernel panic"),
         ):
             found = titles(text)
             self.assertEqual(len(found), 1, (start, found))
@@ -215,7 +216,8 @@ class KtapTest(unittest.TestCase):
         self.assertTrue(found.whole)
 
     def test_times_before_lines_do_not_matter(self) -> None:
-        timed = "".join(f"[    1.{number:06}] {line}\n" for number, line in enumerate(KTAP.splitlines()))
+        timed = "".join(f"[    1.{number:06}] {line}\n"
+                        for number, line in enumerate(KTAP.splitlines()))
         self.assertEqual(klog.ktap(timed), klog.ktap(KTAP))
 
     def test_a_log_that_breaks_off_is_not_whole(self) -> None:

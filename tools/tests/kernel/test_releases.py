@@ -12,11 +12,14 @@ class MirrorTest(Case):
     def test_mirrors_are_told_by_label_and_origin(self) -> None:
         found = releases.mirrors("Debian|Debian|http://a/debian/\nDebian|Debian|http://b/debian/\n"
                                "Debian-Security|Debian|http://a/security/\n"
-                               "Debian Backports|Debian|http://c/\n||http://d/\nDebian|Other|http://e/\n")
-        self.assertEqual(found, {"Debian": "http://a/debian/", "Debian-Security": "http://a/security/"})
+                               "Debian Backports|Debian|http://c/\n||http://d/\n"
+                               "Debian|Other|http://e/\n")
+        self.assertEqual(found, {"Debian": "http://a/debian/",
+                                 "Debian-Security": "http://a/security/"})
 
     def test_every_suite_is_asked_of_its_own_mirror(self) -> None:
-        text = releases.sources({"Debian": "http://a/debian/", "Debian-Security": "http://s/"}, "amd64")
+        text = releases.sources({"Debian": "http://a/debian/", "Debian-Security": "http://s/"},
+                                "amd64")
         self.assertIn("] http://a/debian/ trixie-backports main\n", text)
         self.assertIn("] http://s/ trixie-security main\n", text)
         self.assertNotIn("http://s/ sid", text)

@@ -9,7 +9,7 @@ from typing import Dict, List, Tuple
 from unittest import mock
 
 from locked_rmap.base import files
-from locked_rmap.kernel import worktree
+from locked_rmap.kernel import overlay, worktree
 from locked_rmap.base.errors import Stop
 
 from ..support import RMAP, Case, kernel_tree, snapshot, write
@@ -131,7 +131,8 @@ class InstallTest(TreeCase):
             with self.assertRaises(OSError):
                 self.work.install(self.B, self.one)
         self.assertEqual(self.text("mm/rmap.c"), "A\n")
-        self.assertEqual([path.name for path in self.work.base.iterdir() if ".tmp" in path.name], [])
+        self.assertEqual([path.name for path in self.work.base.iterdir() if ".tmp" in path.name],
+                         [])
 
 
 class BuildDirTest(TreeCase):
@@ -189,33 +190,34 @@ class HookTest(TreeCase):
 
     def test_hooks_stand_once(self) -> None:
         contents: worktree.Contents = {}
-        worktree.add_hooks(contents, self.pristine)
-        worktree.add_hooks(contents, self.pristine)
+        overlay.add_hooks(contents, self.pristine)
+        overlay.add_hooks(contents, self.pristine)
         kconfig = contents["mm/Kconfig"].decode()
-        self.assertEqual(kconfig.count(worktree.KCONFIG_HOOK), 1)
-        self.assertLess(kconfig.index(worktree.KCONFIG_HOOK), kconfig.rindex("endmenu"))
+        self.assertEqual(kconfig.count(overlay.KCONFIG_HOOK), 1)
+        self.assertLess(kconfig.index(overlay.KCONFIG_HOOK), kconfig.rindex("endmenu"))
         self.assertEqual(contents["mm/Makefile"].decode().count("tests/"), 1)
 
     def test_the_trees_own_hooks_do(self) -> None:
         write(self.pristine / "mm/Kconfig", 'menu "M"\nsource "mm/tests/Kconfig"\nendmenu\n')
         write(self.pristine / "mm/Makefile", "obj-$(CONFIG_KUNIT) += tests/\n")
         contents: worktree.Contents = {}
-        worktree.add_hooks(contents, self.pristine)
+        overlay.add_hooks(contents, self.pristine)
         for name in ("mm/Kconfig", "mm/Makefile"):
             self.assertEqual(contents[name], (self.pristine / name).read_bytes())
 
     def test_one_object_of_tests_is_no_hook(self) -> None:
         write(self.pristine / "mm/Makefile", "obj-$(CONFIG_Y) += tests/lazy.o\n")
         contents: worktree.Contents = {}
-        worktree.add_hooks(contents, self.pristine)
-        self.assertIn(worktree.MAKEFILE_HOOK, contents["mm/Makefile"].decode())
+        overlay.add_hooks(contents, self.pristine)
+        self.assertIn(overlay.MAKEFILE_HOOK, contents["mm/Makefile"].decode())
 
 
 class KeepTheirsTest(Case):
     """keep_theirs(): a tree's own mm/tests beside the suites."""
 
     OURS = {"mm/tests/Kconfig": b"# SPDX-License-Identifier: GPL-2.0-only\n\nconfig X\n\tbool\n",
-            "mm/tests/Makefile": b"# SPDX-License-Identifier: GPL-2.0-only\n\nobj-$(CONFIG_X) += x.o\n"}
+            "mm/tests/Makefile": b"# SPDX-License-Identifier: GPL-2.0-only\n\n"
+                                 b"obj-$(CONFIG_X) += x.o\n"}
 
     def joined(self, kconfig: str = "", makefile: str = "") -> Tuple[str, str]:
         """The two files, in a tree that has these; an empty text is no file."""
@@ -224,19 +226,21 @@ class KeepTheirsTest(Case):
             if text:
                 write(tree / "mm/tests" / name, text)
         found = dict(self.OURS)
-        worktree.keep_theirs(found, tree)
+        overlay.keep_theirs(found, tree)
         return found["mm/tests/Kconfig"].decode(), found["mm/tests/Makefile"].decode()
 
     def test_a_tree_without_them_gets_ours(self) -> None:
         self.assertEqual(self.joined(), tuple(text.decode() for text in self.OURS.values()))
 
     def test_theirs_come_first(self) -> None:
-        kconfig, makefile = self.joined("# theirs\nconfig LAZY\n\tbool\n", "obj-$(CONFIG_LAZY) += lazy.o\n")
+        kconfig, makefile = self.joined("# theirs\nconfig LAZY\n\tbool\n",
+                                        "obj-$(CONFIG_LAZY) += lazy.o\n")
         self.assertEqual(kconfig, "# theirs\nconfig LAZY\n\tbool\n\nconfig X\n\tbool\n")
         self.assertEqual(makefile, "obj-$(CONFIG_LAZY) += lazy.o\n\nobj-$(CONFIG_X) += x.o\n")
 
     def test_an_older_copy_of_ours_is_replaced(self) -> None:
-        kconfig, makefile = self.joined("config X\n\ttristate\n\tdefault y\n", "obj-y += \\\n\tx.o\n")
+        kconfig, makefile = self.joined("config X\n\ttristate\n\tdefault y\n",
+                                        "obj-y += \\\n\tx.o\n")
         self.assertEqual((kconfig, makefile), tuple(text.decode() for text in self.OURS.values()))
         kconfig, makefile = self.joined("config X\n\tint\n\nif Y\nconfig Z\n\tbool\nendif\n",
                                         "obj-y += x.o\nobj-y += y.o\n")
@@ -259,7 +263,8 @@ class UserTreeTest(Case):
     def test_it_is_copied_without_build_products_and_never_written(self) -> None:
         before = snapshot(self.user)
         self.work.sync(self.console)
-        self.work.install({"mm/rmap.c": b"A\n", "mm/tests/x.c": b"x"}, self.work.build_dir("um", "one"))
+        self.work.install({"mm/rmap.c": b"A\n", "mm/tests/x.c": b"x"},
+                          self.work.build_dir("um", "one"))
         self.work.sync(self.console)
         self.assertEqual(snapshot(self.user), before)
         self.assertTrue((self.work.tree / "mm/Makefile").is_file())

@@ -22,7 +22,7 @@ class ListTest(Case):
                 self.assertTrue(check.about)
 
     def test_the_list_tells_it(self) -> None:
-        args = argparse.Namespace(checks=[], all=False, list=True)
+        args = argparse.Namespace(checks=[], all=False, list=True, update=False)
         self.assertEqual(test.main(args, Tool(REPO, self.console)), HOLDS)
         self.assertRegex(self.said.getvalue(), r"(?m)^mutants-.* \(30 min\)$")
         self.assertRegex(self.said.getvalue(), r"(?m)^each-.* min, on request\)$")

@@ -4,16 +4,17 @@
 from pathlib import Path
 from typing import Dict, List
 
-from locked_rmap.guest import klog, kunit, repeat
 from locked_rmap.base.console import Console
 from locked_rmap.base.errors import Interrupted
+from locked_rmap.base.results import Outcome, Splat
+from locked_rmap.guest import suites
 
 from ..support import Case, write
 
 
-def outcome(tests: Dict[str, str], died: str = "", splat: str = "") -> kunit.Outcome:
+def outcome(tests: Dict[str, str], died: str = "", splat: str = "") -> Outcome:
     """What a guest came to."""
-    return kunit.Outcome(tests, {}, {}, [klog.Splat(splat, 1, [], False)] if splat else [], 0.1, died)
+    return Outcome(tests, splats=[Splat(splat, 1, [], False)] if splat else [], died=died)
 
 
 GOOD = outcome({"s.a": "PASS"})
@@ -23,33 +24,35 @@ class ShortcomingTest(Case):
     """shortcoming()."""
 
     def test_what_makes_a_run_a_bad_one(self) -> None:
-        self.assertEqual(repeat.shortcoming(GOOD, set()), "")
-        self.assertEqual(repeat.shortcoming(outcome({"s.a": "FAIL"}), set()), "s.a")
-        self.assertEqual(repeat.shortcoming(outcome({"s.a": "CRASH"}, "the guest hung"), set()), "the guest hung, s.a")
-        self.assertEqual(repeat.shortcoming(outcome({}), set()), "no test reported")
-        self.assertEqual(repeat.shortcoming(outcome({"s.a": "PASS"}, splat="WARNING: x"), None), "WARNING: x")
+        self.assertEqual(suites.shortcoming(GOOD, set()), "")
+        self.assertEqual(suites.shortcoming(outcome({"s.a": "FAIL"}), set()), "s.a")
+        self.assertEqual(suites.shortcoming(outcome({"s.a": "CRASH"}, "the guest hung"), set()),
+                         "the guest hung, s.a")
+        self.assertEqual(suites.shortcoming(outcome({}), set()), "no test reported")
+        self.assertEqual(suites.shortcoming(outcome({"s.a": "PASS"}, splat="WARNING: x"), None),
+                         "WARNING: x")
 
     def test_known_failures(self) -> None:
-        self.assertEqual(repeat.shortcoming(outcome({"s.a": "FAIL"}), {"s.a"}), "")
-        self.assertEqual(repeat.shortcoming(GOOD, {"s.a"}), "s.a passes")
-        self.assertEqual(repeat.shortcoming(outcome({"s.a": "FAIL"}), None), "")
+        self.assertEqual(suites.shortcoming(outcome({"s.a": "FAIL"}), {"s.a"}), "")
+        self.assertEqual(suites.shortcoming(GOOD, {"s.a"}), "s.a passes")
+        self.assertEqual(suites.shortcoming(outcome({"s.a": "FAIL"}), None), "")
 
 
 class RunsTest(Case):
     """runs()."""
 
-    def runs(self, outcomes: List[kunit.Outcome]) -> repeat.Tally:
+    def runs(self, outcomes: List[Outcome]) -> suites.Tally:
         """Guests that come to @outcomes, one after the other."""
         left = list(outcomes)
 
-        def one(logs: Path, _console: Console) -> kunit.Outcome:
+        def one(logs: Path, _console: Console) -> Outcome:
             number = len(outcomes) - len(left) + 1
             if not left:
                 raise Interrupted("SIGINT")
             write(logs / "kernel.log", f"run {number}")
             return left.pop(0)
 
-        return repeat.runs(4, "x", set(), self.temp, one, self.console)
+        return suites.runs(4, "x", set(), self.temp, one, self.console)
 
     def kept(self) -> str:
         """Which run's log is there at the end."""
@@ -69,4 +72,5 @@ class RunsTest(Case):
     def test_an_interrupt_says_how_far_it_came(self) -> None:
         with self.assertRaises(Interrupted):
             self.runs([GOOD, outcome({"s.a": "FAIL"})])
-        self.assertIn("interrupted after 2 runs, 1 with a failure; the first is run 2: s.a", self.said.getvalue())
+        self.assertIn("interrupted after 2 runs, 1 with a failure; the first is run 2: s.a",
+                      self.said.getvalue())
