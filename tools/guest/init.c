@@ -5,7 +5,7 @@
  * Mounts and sets what they want, then runs the commands of /plan one after the
  * other and powers off.  All that is to be told goes through /dev/kmsg, so that it
  * stands in the kernel log, whole and in order with what the kernel has to say.
- * tools/locked_rmap/selftests.py writes the plan and reads the log.
+ * tools/locked_rmap/verbs/selftests.py writes the plan and reads the log.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -4,7 +4,7 @@
  *
  * Does what /plan says, one word and its argument a line, and restarts, which ends
  * the guest. All that is to be told goes through /dev/kmsg, so that it stands in the
- * kernel log. tools/locked_rmap/modules.py writes the plan and reads the log.
+ * kernel log. tools/locked_rmap/guest/modules.py writes the plan and reads the log.
  */
 #define _GNU_SOURCE
 #include <dirent.h>

@@ -10,9 +10,12 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn, Optional, Sequence
 
-from . import bench, check, export, modules, mutants, report, run, selftests, source, worktree
-from .console import Console
-from .errors import COULD_NOT_RUN, Interrupted, Stop, one_line
+from .guest import modules
+from .kernel import source, worktree
+from .report import report
+from .verbs import bench, check, export, mutants, run, selftests
+from .base.console import Console
+from .base.errors import COULD_NOT_RUN, Interrupted, Stop, one_line
 
 REPO = Path(__file__).resolve().parents[2]
 
@@ -174,8 +177,8 @@ def dispatch(args: argparse.Namespace, console: Console) -> int:
             kernel=args.kernel, stages=tuple(args.stage), tree=args.tree, contention=args.contention,
             collector=args.collector, profile=args.profile, timeout=args.timeout, json=args.json, svg=args.svg),
             Console(sys.stderr) if args.json == "-" else console)
-    from . import selfcheck  # pylint: disable=import-outside-toplevel
-    return selfcheck.test(REPO, args.checks, args.all, args.list, console)
+    from .verbs import test
+    return test.test(REPO, args.checks, args.all, args.list, console)
 
 
 def main(argv: Sequence[str]) -> int:

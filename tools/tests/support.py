@@ -11,7 +11,7 @@ import unittest
 from pathlib import Path
 from typing import Dict, List, Mapping, Optional, Sequence
 
-from locked_rmap.console import Console
+from locked_rmap.base.console import Console
 
 TOOL = Path(__file__).resolve().parents[1] / "locked-rmap"
 REPO = TOOL.parents[1]

@@ -5,7 +5,7 @@ import re
 import unittest
 from typing import Dict, List, Set
 
-from locked_rmap import coverage
+from locked_rmap.guest import coverage
 
 from .support import REPO
 
