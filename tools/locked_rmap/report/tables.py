@@ -57,7 +57,8 @@ def tests(repo: Path, suite: str) -> str:
     rows = [["test", "contract", "needs", "stock fails"]]
     for name in tests_of(repo, suite):
         why = list(skips.get(f"{suite}.{name}", {}))
-        only = [each for each in CONTRACTS for text in why if text.endswith(f"contract={each} only")]
+        only = [each for each in CONTRACTS for text in why
+                if text.endswith(f"contract={each} only")]
         needs = [text[len("needs "):].replace("CONFIG_", "") for text in why
                  if text.startswith("needs ")]
         rows.append([f"``{name}``", *(only[:1] or [""]), "; ".join(sorted(needs)),

@@ -29,13 +29,16 @@ class ChartTest(unittest.TestCase):
     """render()."""
 
     series = [chart.Series(f"UFFDIO_MOVE, {stage}", values) for stage, values in MOVES.items()] + [
-        chart.Series("mremap()", (16600, 1044, 66), True), chart.Series("mremap(), MREMAP_DONTUNMAP", (None, None, 100), True),
+        chart.Series("mremap()", (16600, 1044, 66), True),
+        chart.Series("mremap(), MREMAP_DONTUNMAP", (None, None, 100), True),
         chart.Series("nothing", (None, None, None), True)]
     groups = ["1 page a call", "16 pages a call", "512 pages a call"]
 
-    def draw(self, series: Optional[Sequence[chart.Series]] = None, title: str = "Cost <&> \"more\"") -> ElementTree.Element:
+    def draw(self, series: Optional[Sequence[chart.Series]] = None,
+             title: str = "Cost <&> \"more\"") -> ElementTree.Element:
         """The chart, parsed."""
-        return ElementTree.fromstring(chart.render(title, "About it.", "instructions a page", self.groups,
+        return ElementTree.fromstring(chart.render(title, "About it.", "instructions a page",
+                                                   self.groups,
                                                    self.series if series is None else series))
 
     @staticmethod
@@ -48,7 +51,8 @@ class ChartTest(unittest.TestCase):
         found: Dict[str, Box] = {}
         for rect in self.tagged(root, "rect"):
             for title in self.tagged(rect, "title"):
-                x, y, wide, high = (float(rect.attrib[key]) for key in ("x", "y", "width", "height"))
+                x, y, wide, high = (float(rect.attrib[key])
+                                    for key in ("x", "y", "width", "height"))
                 found[title.text or ""] = Box(x, y, x + wide, y + high)
         return found
 
@@ -57,11 +61,13 @@ class ChartTest(unittest.TestCase):
         sizes = {"title": 18, "small": 12}
         found: Dict[str, Box] = {}
         for number, text in enumerate(self.tagged(root, "text")):
-            size = min([sizes[word] for word in text.get("class", "").split() if word in sizes] or [13])
+            size = min([sizes[word] for word in text.get("class", "").split() if word in sizes]
+                       or [13])
             wide = len(text.text or "") * size * 0.62
             x, y = float(text.attrib["x"]), float(text.attrib["y"])
             left = x - {"start": 0.0, "middle": wide / 2, "end": wide}[text.attrib["text-anchor"]]
-            found[f"{number}: {text.text}"] = Box(left, y - size * 0.75, left + wide, y + size * 0.2)
+            found[f"{number}: {text.text}"] = Box(left, y - size * 0.75, left + wide, y
+                                                  + size * 0.2)
         return found
 
     def test_a_bar_a_figure(self) -> None:
@@ -78,15 +84,19 @@ class ChartTest(unittest.TestCase):
         texts = [name.split(": ", 1)[1] for name in self.texts(self.draw())]
         for value in (1919, 998, 938, 1703, 812, 766, 1450, 201, 106, 16600, 1044, 66, 100):
             self.assertIn(str(value), texts)
-        for name in ("UFFDIO_MOVE, stock", "UFFDIO_MOVE, batched", "mremap()", *self.groups, "Cost <&> \"more\""):
+        for name in ("UFFDIO_MOVE, stock", "UFFDIO_MOVE, batched", "mremap()", *self.groups,
+                     "Cost <&> \"more\""):
             self.assertIn(name, texts)
         self.assertNotIn("nothing", texts)
 
     def test_nothing_overlaps_or_sticks_out(self) -> None:
-        many = [chart.Series(f"UFFDIO_MOVE, stage{number}", (999999, 54321, 10)) for number in range(6)]
-        for name, series in (("usual", self.series), ("many", many + self.series), ("one", many[:1])):
+        many = [chart.Series(f"UFFDIO_MOVE, stage{number}", (999999, 54321, 10))
+                for number in range(6)]
+        for name, series in (("usual", self.series), ("many", many + self.series),
+                             ("one", many[:1])):
             with self.subTest(name):
-                root = self.draw(series, "What it costs to move a page, on a kernel with a rather long name of its own")
+                root = self.draw(series, "What it costs to move a page, on a kernel with a rather "
+                                         "long name of its own")
                 _, _, wide, high = map(float, root.attrib["viewBox"].split())
                 page = Box(0, 0, wide, high)
                 boxes = [*self.texts(root).items(), *self.bars(root).items()]
@@ -118,7 +128,8 @@ class ChartTest(unittest.TestCase):
         self.assertEqual(re.findall(r"(?:href|src|url\(|@import|<script|<image)", text), [])
 
     def test_decades(self) -> None:
-        for values, limits in (([66, 16600], (1, 5)), ([100, 1000], (1, 3)), ([1], (0, 1)), ([0], (0, 1)),
+        for values, limits in (([66, 16600], (1, 5)), ([100, 1000], (1, 3)), ([1], (0, 1)),
+                               ([0], (0, 1)),
                                ([7, 0], (0, 1)), ([1000000], (5, 6))):
             with self.subTest(values):
                 self.assertEqual(chart.decades(values), limits)
