@@ -453,7 +453,9 @@ def check_warnings(bench: Bench, name: str, line: str, arch: str = "x86_64") -> 
             log = base / f"{count:02d}-{arch}.log"
             if count == len(site.series.patches):
                 touched = touched + suites
-                objects = objects + [path[:-2] + ".o" for path in suites]
+                # Subjects of suites are included, and the helpers are one object of many.
+                objects = objects + [path[:-2] + ".o" for path in suites if str(Path(path).parent) == worktree.TESTS]
+                objects.append(f"{worktree.TESTS}/")
             bench.console.begin(f"compiling {len(objects)} files for {arch} with W=1 C=1, "
                                 f"patch {count} of {len(site.series.patches)}")
             why = _compile(site, config, build, count, objects, log, bench.console)
