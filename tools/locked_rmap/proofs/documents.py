@@ -10,8 +10,8 @@ from .desk import Check, Desk, Tally, tally
 def documents(desk: Desk) -> Tally:
     """The tables of tests, callers, lines and seeded defects."""
     late = tables.stale(desk.repo)
-    return tally({f"{path.relative_to(desk.repo)} is up to date":
-                  "tools/locked-rmap test --update writes it anew" if path in late else ""
+    return tally({str(path.relative_to(desk.repo)):
+                  "out of date; run tools/locked-rmap test --update" if path in late else ""
                   for path in tables.documents(desk.repo)})
 
 

@@ -1,77 +1,97 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The generated parts of the documents: tables of tests, callers, lines and seeded defects.
+"""The generated parts of the documents: tests, callers, lines and seeded defects.
 
-They come from the sources and from RECORD, which has why tests were skipped in the last runs.
-A generated part stands between `.. generated: NAME` and `.. end of generated: NAME`.
+All of it comes from the sources.  A generated part stands between `.. generated: NAME` and
+`.. end of generated: NAME`.
 """
 
 import functools
 import re
+import textwrap
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Mapping, Sequence
+from typing import Callable, Dict, List, Mapping, Sequence
 
-from ..base import files
 from ..base.errors import Stop
-from ..base.results import SKIP, SUITES, results_dir
 from ..kernel import callers, defects, line
 from ..kernel.overlay import TESTS
 from ..kernel.series import CONTRACTS, LOCKED, STOCK
+from ..static import cases
 
-RECORD = Path("Documentation") / "skips.json"
-#: Suites in the order of the document.
-ORDER = ("rmap", "rmap_callers", "userfaultfd_move")
-
-#: By test and reason, the runs in which it was skipped: line, configuration, contract.
-Skips = Dict[str, Dict[str, List[str]]]
+#: Columns of a document.
+WIDTH = 100
+#: A reason to skip that suites.rst tells once for all tests.
+_TOLD_ONCE = "needs system calls, so UML, x86_64 or arm64"
+#: Reasons that hold for a kernel or an architecture; all others are about the machine at hand.
+_LASTING = re.compile(r"this (?:kernel|architecture)\b|.* of this kernel ")
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:
     """@rows, the first of which is the head, as a simple table of reStructuredText."""
     width = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     bar = " ".join("=" * each for each in width)
-    told = [" ".join(f"{cell:<{each}}" for cell, each in zip(row, width)).rstrip() for row in rows]
-    return "\n".join([bar, told[0], bar, *told[1:], bar])
+    # A row whose first cell is empty would continue the one above.
+    told = [" ".join(f"{cell:<{each}}" for cell, each in zip([row[0] or "\\", *row[1:]], width))
+            for row in rows]
+    return "\n".join([bar, told[0].rstrip(), bar, *map(str.rstrip, told[1:]), bar])
 
 
-def tests_of(repo: Path, suite: str) -> List[str]:
-    """The tests of a suite, in their order."""
-    source = (repo / TESTS / f"{suite}_kunit.c").read_text(encoding="utf-8")
-    return re.findall(r"^\tKUNIT_CASE(?:_SLOW)?\((\w+)\),$", source, re.M)
+def _literal(text: str) -> str:
+    """Words of a comment as reStructuredText."""
+    return re.sub(r"(?<=\w)_(?!\w)", r"\\_", re.sub(r"([*`|\\])", r"\\\1", text))
 
 
-def _shown(repo: Path) -> Dict[str, List[str]]:
-    """By test, the lines whose stock fails it under `locked`."""
+def _failing(repo: Path) -> Dict[str, List[str]]:
+    """By test, where stock must fail it: a line, with architecture and contract if not all."""
     found: Dict[str, List[str]] = {}
     for name in line.names(repo):
-        path = line.patches_dir(repo, name) / line.defects_name(LOCKED, STOCK)
-        told = path.read_text(encoding="utf-8") if path.is_file() else ""
-        for test in re.findall(r"^(\w+\.\w+)", told, re.M):
-            found.setdefault(test, []).append(name)
+        known = set()
+        for contract in sorted(CONTRACTS, key=lambda each: each != LOCKED):
+            path = line.patches_dir(repo, name) / line.defects_name(contract, STOCK)
+            text = path.read_text(encoding="utf-8") if path.is_file() else ""
+            for test, arch in re.findall(r"^(\w+\.\w+)[ \t]*(\w*)", text, re.M):
+                where = f"{name} on {arch}" if arch else name
+                if (test, where) not in known:
+                    known.add((test, where))
+                    under = f" under ``{contract}``" if contract != LOCKED else ""
+                    found.setdefault(test, []).append(where + under)
     return found
 
 
+def _wrapped(text: str) -> List[str]:
+    return textwrap.wrap(text, WIDTH - 4, break_long_words=False, break_on_hyphens=False)
+
+
+def _case(case: cases.Case, failing: Sequence[str]) -> str:
+    """A test as an entry of a definition list."""
+    if not case.rule:
+        raise Stop(f"{TESTS}/{case.suite}: {case.name}() has no comment right above it: "
+                   "write one that says the rule which the test shows")
+    needs = [why[len("needs "):].replace("CONFIG_", "") for why in case.skips
+             if why.startswith("needs ") and why != _TOLD_ONCE]
+    marks = [f"Contract: ``{case.contract}``."] if case.contract else []
+    marks += [f"Needs {'; '.join(needs)}."] if needs else []
+    marks += [f"Skipped if {why}." for why in case.skips if _LASTING.match(why)]
+    if case.contract and case.contract != LOCKED:
+        failing = [each.split(" under ")[0] for each in failing]
+    marks += [f"Stock fails: {', '.join(failing)}."] if failing else []
+    rule = case.rule if case.rule.endswith((".", ":", "?")) else f"{case.rule}."
+    body = [*_wrapped(_literal(rule)), *_wrapped("  ".join(marks))]
+    return "\n".join([f"``{case.name}``", *(f"    {text}" for text in body)])
+
+
 def tests(repo: Path, suite: str) -> str:
-    """One row a test of @suite: contract, what it needs, on which lines stock fails it."""
-    skips: Skips = files.read_json(repo / RECORD) or {}
-    shown = _shown(repo)
-    rows = [["test", "contract", "needs", "stock fails"]]
-    for name in tests_of(repo, suite):
-        why = list(skips.get(f"{suite}.{name}", {}))
-        only = [each for each in CONTRACTS for text in why if text.endswith(f"contract={each} only")]
-        needs = [text[len("needs "):].replace("CONFIG_", "") for text in why
-                 if text.startswith("needs ")]
-        rows.append([f"``{name}``", *(only[:1] or [""]), "; ".join(sorted(needs)),
-                     ", ".join(shown.get(f"{suite}.{name}", ()))])
-    return table(rows)
+    """One entry a test of @suite: the rule, contract, needs, on which lines stock fails it."""
+    failing = _failing(repo)
+    return "\n".join(_case(case, failing.get(case.full_name, ()))
+                     for case in cases.read(repo, suite))
 
 
 def callers_table(repo: Path) -> str:
     """One row a caller of rmap_walk(): what it is, and how many tests are about it."""
-    known = callers.read(repo)
-    every = [f"{suite}.{name}" for suite in ORDER for name in tests_of(repo, suite)]
-    rows = [["caller", "what", "tests", "walks unlocked on stock"]]
+    every = cases.every_name(repo)
+    rows = [["caller", "what", "tests", "unlocked on stock"]]
     rows += [[each.name, each.what, str(sum(map(each.is_about, every))), ", ".join(each.unlocked)]
-             for each in known]
+             for each in callers.read(repo)]
     return table(rows)
 
 
@@ -85,7 +105,7 @@ def lines_table(repo: Path) -> str:
 
 
 def defects_table(repo: Path) -> str:
-    """One row a line and stage: how many defects are seeded there, by where they show first."""
+    """One row a line and stage: how many defects are seeded there, by where they run first."""
     rows = [["line", "stage", *defects.ARCHES]]
     for name in line.names(repo):
         series = line.read_series(repo, name)
@@ -101,8 +121,9 @@ def defects_table(repo: Path) -> str:
 
 
 PARTS: Mapping[str, Callable[[Path], str]] = {
-    **{f"tests_{suite}": functools.partial(tests, suite=suite) for suite in ORDER},
+    **{f"tests_{suite}": functools.partial(tests, suite=suite) for suite in cases.SUITES},
     "callers": callers_table, "lines": lines_table, "defects": defects_table}
+_BEGIN = re.compile(r"^\.\. generated: (\w+)$", re.M)
 _PART = re.compile(r"(^\.\. generated: (\w+)\n)(.*?)(^\.\. end of generated: \2$)", re.M | re.S)
 
 
@@ -114,6 +135,10 @@ def renew(repo: Path, text: str) -> str:
                        f"there are {', '.join(PARTS)}")
         return f"{match.group(1)}\n{PARTS[match.group(2)](repo)}\n\n{match.group(4)}"
 
+    whole = {match.group(2) for match in _PART.finditer(text)}
+    for name in _BEGIN.findall(text):
+        if name not in whole:
+            raise Stop(f"'.. generated: {name}' has no '.. end of generated: {name}': add it")
     return _PART.sub(part, text)
 
 
@@ -131,31 +156,3 @@ def stale(repo: Path) -> Dict[Path, str]:
         if wanted != text:
             found[path] = wanted
     return found
-
-
-def record(repo: Path) -> None:
-    """Take what the last runs of each line say of skipped tests into RECORD."""
-    found: Skips = files.read_json(repo / RECORD) or {}
-    known = {f"{suite}.{name}" for suite in ORDER for name in tests_of(repo, suite)}
-    for path in sorted(results_dir(repo).glob("run-*/summary.json")):
-        value: Dict[str, Any] = files.read_json(path) or {}
-        if not path.parent.name.startswith("run-tree-") and value.get("contract"):
-            _take(found, value, f"{value['line']} {value['arch']} {value['contract']}")
-    files.write_json(repo / RECORD, {test: found[test] for test in sorted(found) if test in known})
-
-
-def _take(found: Skips, value: Mapping[str, Any], run: str) -> None:
-    """Have @found say of @run what its summary @value says."""
-    stages = [stage[SUITES] for stage in value["stages"].values()]
-    for test in {test for stage in stages for test in stage["tests"]}:
-        if not all(stage["tests"].get(test) == SKIP for stage in stages):
-            whys = set()
-        else:
-            whys = {stage["skips"].get(test, "") for stage in stages}
-        reasons = found.setdefault(test, {})
-        for why in {*reasons, *whys}:
-            runs = [each for each in reasons.get(why, []) if each != run]
-            reasons[why] = sorted([*runs, run] if why in whys else runs)
-        found[test] = {why: reasons[why] for why in sorted(reasons) if reasons[why]}
-        if not found[test]:
-            del found[test]

@@ -30,7 +30,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--all", action="store_true", help="also those on request")
     parser.add_argument("--list", action="store_true", help="name the checks and end")
     parser.add_argument("--update", action="store_true",
-                        help="write the generated parts of the documents anew and end")
+                        help="update the generated parts of the documents and exit")
 
 
 def every(desk: Desk) -> Dict[str, Check]:
@@ -52,10 +52,9 @@ def main(args: argparse.Namespace, tool: Tool) -> int:
     console = tool.console
     desk = Desk(tool.repo, console)
     if args.update:
-        tables.record(tool.repo)
         for path, text in tables.stale(tool.repo).items():
             files.write_target(path, text)
-            console.line(f"{relative(path)}: written anew")
+            console.line(f"updated {relative(path)}")
         return HOLDS
     known = every(desk)
     width = max(len(name) for name in known)

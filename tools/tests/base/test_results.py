@@ -84,7 +84,7 @@ class ResultsTest(Case):
         with self.results() as results:
             write(results.place() / "new.log", "new")
             write(self.final / "new.log", "of the earlier run")
-            results.keep("old.log", "new.log", "none.log")
+            results.keep = ("old.log", "new.log", "none.log")
         self.assertEqual(sorted(path.name for path in self.final.iterdir()),
                          ["new.log", "old.log", "summary.json"])
         self.assertEqual((self.final / "new.log").read_text(encoding="utf-8"), "new")
