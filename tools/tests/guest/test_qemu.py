@@ -4,10 +4,11 @@
 import re
 from typing import List, Tuple
 
+from locked_rmap.base.errors import Stop
 from locked_rmap.guest import collector, cpio, modules, qemu
 from locked_rmap.verbs import selftests
 
-from ..support import REPO, Case
+from ..support import REPO, Case, write
 
 
 class CpioTest(Case):
@@ -50,6 +51,17 @@ class PlanTest(Case):
             word, *arguments = line.split("\t")
             self.assertGreaterEqual(len(arguments), known[word])
             self.assertLess(len(arguments), most)
+
+
+class ProgramsTest(Case):
+    """programs()."""
+
+    def test_a_program_that_does_not_build(self) -> None:
+        write(self.temp / "tools/guest/bad.c", "int main(void) { return x; }\n")
+        log = self.temp / "log"
+        with self.assertRaisesRegex(Stop, "what runs in the guest does not build: .*bad.c.* error: "
+                                          f".*; full output in {log}"):
+            qemu.programs(self.temp, ["bad"], log, self.console)
 
 
 class ReadTest(Case):

@@ -5,16 +5,19 @@ consoles/ has parts of kernel logs as they were recorded: only tests are left
 out, and most of what the kernel says while it boots.
 """
 
+import argparse
 import os
 from pathlib import Path
 from typing import Dict, List, Optional
 from unittest import mock
 
 from locked_rmap.base.errors import BROKEN, HOLDS, Stop
+from locked_rmap.base.options import Tool
 from locked_rmap.base.results import CRASH, FAIL, PASS, SKIP, Outcome, Splat
 from locked_rmap.guest import klog, qemu, selflog
 from locked_rmap.guest.qemu import Step
 from locked_rmap.guest.selflog import Case as Result, Job
+from locked_rmap.kernel import packages
 from locked_rmap.verbs import selftests
 
 from ..guest import test_qemu
@@ -80,6 +83,33 @@ class PlanTest(Case):
         self.assertEqual(move.line,
                          "run\tmove\t300\tTesting move-pmd on \t/uffd-unit-tests\t-f\tmove")
         self.assertTrue(stress.line.startswith("run\tstress-anon\t300\t\t/uffd-stress\tanon\t"))
+
+
+class ProgramsTest(Case):
+    """Programs."""
+
+    def test_the_unit_tests_are_listed(self) -> None:
+        for script, names in (("echo move; echo events", ["move", "events"]), ("exit 3", []),
+                              ("true", [])):
+            write(self.temp / selftests.UNIT, f"#!/bin/sh\n{script}\n", executable=True)
+            programs = selftests.Programs(self.temp, "6.12.117")
+            if names:
+                self.assertEqual(programs.tests(), names)
+                continue
+            with self.assertRaisesRegex(Stop, "uffd-unit-tests of Linux 6.12.117 does not list its "
+                                              r"tests \(status [03]\): has its option -l gone?"):
+                programs.tests()
+
+    def test_a_compiler_for_another_machine(self) -> None:
+        write(self.temp / "bin/gcc", "#!/bin/sh\necho riscv64-linux-gnu\n", executable=True)
+        path = f"{self.temp / 'bin'}:{os.environ['PATH']}"
+        parser = argparse.ArgumentParser()
+        selftests.arguments(parser)
+        with mock.patch.dict(os.environ, {"PATH": path}), \
+                mock.patch.object(packages, "need"), \
+                self.assertRaisesRegex(Stop, "run on x86_64 guests only, and gcc here builds for "
+                                             "riscv64-linux-gnu: use another machine"):
+            selftests.main(parser.parse_args([]), Tool(self.temp, self.console))
 
 
 class RecordedTest(Case):
