@@ -453,9 +453,11 @@ def check_warnings(bench: Bench, name: str, line: str, arch: str = "x86_64") -> 
             log = base / f"{count:02d}-{arch}.log"
             if count == len(site.series.patches):
                 touched = touched + suites
-                # Subjects of suites are included, and the helpers are one object of many.
+                # Subjects of suites are included, and the helpers have no object of their own but as a module.
                 objects = objects + [path[:-2] + ".o" for path in suites if str(Path(path).parent) == worktree.TESTS]
                 objects.append(f"{worktree.TESTS}/")
+                for path in suites:
+                    (build / path).with_suffix(".o").unlink(missing_ok=True)
             bench.console.begin(f"compiling {len(objects)} files for {arch} with W=1 C=1, "
                                 f"patch {count} of {len(site.series.patches)}")
             why = _compile(site, config, build, count, objects, log, bench.console)
@@ -485,7 +487,7 @@ def _compile(site: run.Site, config: kunit.Config, build: Path, count: int, obje
         return one_line(" ".join(proc.tail(log, 3)))
     enabled = []
     for name in objects:
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError, IsADirectoryError):
             (build / name).unlink()
     # -k: a file that this configuration leaves out has no rule, the others count all the same.
     status = proc.run(["make", f"O={build}", f"ARCH={config.arch}", f"CROSS_COMPILE={config.cross_compile}", "W=1", "C=1", "-k",
