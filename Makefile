@@ -17,7 +17,8 @@ TOOL := tools/locked-rmap
 arg = $(if $(filter command line,$(origin $(1))),$(if $($(1)),$(2)))
 opt = $(call arg,$(1),$(2) '$($(1))')
 VARIABLES := KERNEL ARCH STAGE CONTRACT TREE DEBUG REPEAT TESTS
-none = $(foreach v,$(VARIABLES),$(if $(call arg,$(v),x),$(error make $@ takes no $(v)=, only ARGS=)))
+none = $(foreach v,$(VARIABLES),$(if $(call arg,$(v),x),$(error \
+	make $@ takes no $(v)=, only ARGS=)))
 
 .PHONY: all run test test-all clean
 all: run

@@ -18,7 +18,7 @@ virtual org
 @lookup exists@
 expression F;
 identifier walk =~ "^(rmap_walk|rmap_walk_locked|folio_lock_anon_vma_read|folio_get_anon_vma)$";
-identifier from =~ "^(pfn_folio|pfn_to_page|pfn_to_online_page|vm_normal_folio|vm_normal_page|damon_get_folio|page_idle_get_folio|lru_to_folio)$";
+identifier from =~ "^(pfn_folio|pfn_to_(online_)?page|vm_normal_(folio|page)|(damon|page_idle)_get_folio|lru_to_folio)$";
 position p;
 @@
 
@@ -65,14 +65,16 @@ p << skipped.p;
 f << skipped.F;
 @@
 
-coccilib.report.print_report(p[0], "WARNING: %s is locked for the rmap walk only if it is not anonymous" % (f))
+coccilib.report.print_report(p[0],
+  "WARNING: %s is locked for the rmap walk only if it is not anonymous" % (f))
 
 @script:python depends on report@
 p << inline_test.p;
 f << inline_test.F;
 @@
 
-coccilib.report.print_report(p[0], "WARNING: %s is locked for the rmap walk only if it is not anonymous" % (f))
+coccilib.report.print_report(p[0],
+  "WARNING: %s is locked for the rmap walk only if it is not anonymous" % (f))
 
 @script:python depends on org@
 p << lookup.p;

@@ -56,7 +56,7 @@ def kconfig(text: str) -> str:
 def kernel(parser: argparse.ArgumentParser) -> None:
     """Add --kernel."""
     parser.add_argument("--kernel", metavar="LINE",
-                        help="kernel line, such as 6.1 (default: the one that mm/patches says)")
+                        help="kernel line (default: the one that mm/patches says)")
 
 
 def stages(parser: argparse.ArgumentParser, default: str) -> None:

@@ -94,10 +94,12 @@ class Results:
     statement ends, however it ends; summary.json is written then.
     """
 
-    def __init__(self, repo: Path, name: str, **facts: Any) -> None:
+    def __init__(self, repo: Path, name: str, keep: Sequence[str] = (), **facts: Any) -> None:
         self.base = results_dir(repo)
         self.final = self.base / name
         self.facts: Dict[str, Any] = facts
+        #: Files of an earlier run that stay unless this one makes them anew.
+        self.keep = keep
         #: By stage and guest.
         self.outcomes: Dict[str, Dict[str, Outcome]] = {}
         self.verdict: Optional[Verdict] = None
@@ -130,12 +132,6 @@ class Results:
                 "stages": {stage: {guest: outcome.value() for guest, outcome in guests.items()}
                            for stage, guests in self.outcomes.items()}, **self.more}
 
-    def keep(self, *names: str) -> None:
-        """Carry files of the earlier run over that this one has not made."""
-        for name in names:
-            if (self.final / name).exists() and not (self.temp / name).exists():
-                os.replace(self.final / name, self.temp / name)
-
     def __enter__(self) -> "Results":
         return self
 
@@ -143,6 +139,9 @@ class Results:
                  trace: Optional[TracebackType]) -> None:
         files.write_json(self.temp / "summary.json", self.value())
         self.temp.chmod(0o755)
+        for old in self.keep:
+            if (self.final / old).exists() and not (self.temp / old).exists():
+                os.replace(self.final / old, self.temp / old)
         files.remove_tree(self.final)
         os.replace(self.temp, self.final)
         if isinstance(err, Stop):

@@ -210,11 +210,11 @@ class Running:
 
     A defect may make many tests fail, each after some seconds of waiting, and all of
     them count; so it is the time since the last result that tells a guest which hangs.
-    @usual is how long the unchanged kernel took for all.
+    @usual is how long the unchanged kernel took for all, which itself has time enough.
     """
 
     def __init__(self, bed: Bed, mutant: Optional[Mutant], logs: Path, built: float,
-                 usual: float = 0) -> None:
+                 usual: float = WHOLE) -> None:
         self.bed = bed
         self.mutant = mutant
         self.logs = logs

@@ -32,7 +32,7 @@ def patterns(names: Sequence[str]) -> List[str]:
         path = Path(name)
         if path.suffix in (".c", ".h"):
             if len(path.parts) > 3:
-                found.add(f"{path.parent}/")
+                found.add("/".join(path.parts[:3]) + "/")
             else:
                 found.add(f"{path.parent}/rmap_kunit_*" if path.name.startswith("rmap_kunit_")
                           else name)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Dict, List
 
 from ..base.errors import Stop
+from .source import OLDEST
 
 #: Contents of the managed files of a stage, by path relative to the tree.
 Contents = Dict[str, bytes]
@@ -33,7 +34,7 @@ def add_hooks(contents: Contents, pristine: Path) -> None:
         end = list(re.finditer(r"^endmenu\b", kconfig, re.M))
         if not end:
             raise Stop("the tree's mm/Kconfig has no endmenu, so mm/tests cannot be hooked in: "
-                       "is this a kernel from 6.1 on?")
+                       f"is this a kernel from {OLDEST} on?")
         at = end[-1].start()
         kconfig = f"{kconfig[:at]}{KCONFIG_HOOK}\n\n{kconfig[at:]}"
     contents["mm/Kconfig"] = kconfig.encode(encoding="utf-8", errors="surrogateescape")

@@ -24,6 +24,7 @@ from typing import Dict, List, Mapping, Optional, Sequence, Set, Tuple
 from ..base import files, proc
 from ..base.console import Console
 from ..base.errors import Stop, is_full, one_line
+from .source import OLDEST
 
 _ABSENT = "absent"
 
@@ -348,7 +349,8 @@ def list_sources(tree: Path) -> List[str]:
     """
     for needed in ("Makefile", "mm/rmap.c", "mm/Kconfig", "tools/testing/kunit/kunit.py"):
         if not (tree / needed).is_file():
-            raise Stop(f"{tree} has no {needed}: give the top of a kernel tree, 6.1 or newer")
+            raise Stop(f"{tree} has no {needed}: give the top of a kernel tree, "
+                       f"{OLDEST} or newer")
     env = {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_OPTIONAL_LOCKS": "0"}
     with tempfile.TemporaryDirectory(prefix="locked-rmap-") as temp:
         database = str(Path(temp) / "git")

@@ -8,7 +8,8 @@ from ..base.console import Console
 from ..base.results import CRASH, FAIL, PASS, SKIP, Outcome, plural, some
 from ..kernel.line import Defects
 
-CELL = {PASS: ("pass", "32"), FAIL: ("FAIL", "31;1"), SKIP: ("skip", "33"), CRASH: ("CRASH", "31;1")}
+CELL = {PASS: ("pass", "32"), FAIL: ("FAIL", "31;1"), SKIP: ("skip", "33"),
+        CRASH: ("CRASH", "31;1")}
 #: Lines that a run may print when all is well, and those of them below the rows of tests.
 LINES, BELOW = 40, 11
 #: What runs tests that were skipped, by the reason; the first that fits.  Then by where that was.
@@ -17,15 +18,17 @@ _LACKS = re.compile(r"needs (CONFIG_\w+)")
 _SMALL = re.compile(r"needs |this architecture |migration entries ")
 
 
-def grid(console: Console, rows: Sequence[Sequence[str]], left: int = 1, notes: Sequence[str] = ()) -> None:
-    """Print @rows of cells, the first @left of each flush left, words for results in colour; then @notes."""
+def grid(console: Console, rows: Sequence[Sequence[str]], left: int = 1,
+         notes: Sequence[str] = ()) -> None:
+    """Print @rows of cells, the first @left of each flush left, results in colour; then @notes."""
     colours = dict(CELL.values())
     room = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     console.line()
     for row in rows:
         cells = [f"{text:<{space}}" if column < left else f"{text:>{space}}"
                  for column, (text, space) in enumerate(zip(row, room))]
-        painted = [cell.replace(text, console.paint(text, colours[text])) if text in colours else cell
+        painted = [cell.replace(text, console.paint(text, colours[text])) if text in colours
+                   else cell
                    for cell, text in zip(cells, row)]
         console.line("  ".join(painted).rstrip())
     console.line()
@@ -54,24 +57,28 @@ def run(console: Console, outcomes: Mapping[str, Outcome], defects: Defects, arc
         (outcome.tests.get(name) in (FAIL, CRASH)) != (name in defects.get(stage, ()))
         and not (outcome.tests.get(name) in (None, SKIP))
         for stage, outcome in outcomes.items() if stage == last or stage in defects)]
-    differ = [name for name in names if len({outcome.tests.get(name) for outcome in outcomes.values()}) > 1]
+    differ = [name for name in names
+              if len({outcome.tests.get(name) for outcome in outcomes.values()}) > 1]
     above = len(outcomes) * (2 + len({name.split(".")[0] for name in names}))
     room = max(LINES - BELOW - above - len(wrong), 0)
     shown = names if everything else wrong + [name for name in differ if name not in wrong][:room]
     hidden = len([name for name in differ if name not in shown])
     if shown:
         rows = [["test", *outcomes]]
-        rows += [[name, *(CELL.get(outcome.tests.get(name, ""), ("-", ""))[0] for outcome in outcomes.values())]
+        rows += [[name,
+                  *(CELL.get(outcome.tests.get(name, ""), ("-", ""))[0]
+                    for outcome in outcomes.values())]
                  for name in names if name in shown]
         grid(console, rows, len(rows[0]))
     if hidden:
-        console.line(f"{hidden} more differ between the stages in the same way; --all has every row")
+        console.line(f"{hidden} more differ between the stages in the same way; "
+                     "--all has every row")
     skips(console, outcomes, arch, everything)
     trouble(console, outcomes, last)
 
 
 def runs_it(why: str, arch: str) -> str:
-    """The command that runs tests which @arch has skipped for the reason @why; empty if none is known."""
+    """The command that runs tests which @arch has skipped for the reason @why; empty if unknown."""
     contract, lacks = _CONTRACT.fullmatch(why), _LACKS.fullmatch(why)
     if contract:
         return f"make run CONTRACT={contract.group(1)}"
@@ -83,7 +90,7 @@ def runs_it(why: str, arch: str) -> str:
 
 
 def skips(console: Console, outcomes: Mapping[str, Outcome], arch: str, everything: bool) -> None:
-    """What was skipped, by the command that runs it, or with @everything each test with its reason."""
+    """What was skipped, by the command that runs it; with @everything each test with its reason."""
     reasons: Dict[str, Dict[str, None]] = {}
     for outcome in outcomes.values():
         for name, why in sorted(outcome.skips.items()):
@@ -110,8 +117,10 @@ def trouble(console: Console, outcomes: Mapping[str, Outcome], last: str) -> Non
     if outcome.failed:
         console.line(f"failed on {last}:")
     for name in outcome.failed:
-        for note in outcome.notes.get(name) or ["no result: the guest ended or hung before this test did"
-                                                if outcome.tests[name] == CRASH else "see the kernel log"]:
+        for note in outcome.notes.get(name) or ["no result: the guest ended or hung before this "
+                                                "test did"
+                                                if outcome.tests[name] == CRASH
+                                                else "see the kernel log"]:
             console.line(f"  {name}: {note}")
     for stage, each in outcomes.items():
         if each.unexpected:

@@ -47,8 +47,7 @@ def read_source(tree: Path, console: Console) -> Static:
     world.look()
     calls = Questions(world).calls()
     if not calls:
-        raise Stop(f"{tree} has no call of rmap_walk(): "
-                   f"give the top of a kernel tree, 6.1 or newer")
+        raise Stop(f"{tree} has no call of rmap_walk(): give the top of a kernel tree")
     found = Static(calls, movers(world), looks_again(world), time.monotonic() - start)
     console.end(f"{len(calls)} calls that walk")
     return found

@@ -15,6 +15,8 @@ _BINARY = {
     "*": 10, "/": 10, "%": 10, "+": 9, "-": 9, "<<": 8, ">>": 8, "<": 7, ">": 7, "<=": 7, ">=": 7,
     "==": 6, "!=": 6, "&": 5, "^": 4, "|": 3, "&&": 2, "||": 1}
 _ASSIGN = frozenset(("=", "+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=", "<<=", ">>="))
+_SHOWN = {"id": "{1}", "num": "{1}", "un": "{1}{2}", "bin": "{2} {1} {3}", "idx": "{1}[{2}]",
+          "assign": "{2} {1} {3}", "mem": "{1}{2}{3}", "cond": "{1} ? {2} : {3}"}
 KEYWORDS = frozenset(("if", "else", "while", "for", "do", "switch", "case", "default", "return",
                       "goto", "break", "continue"))
 
@@ -237,22 +239,10 @@ def show(expr: object) -> str:
     """@expr as text, to compare and to print."""
     if not isinstance(expr, tuple) or not expr:
         return ""
-    kind = expr[0]
-    if kind in ("id", "num"):
-        return str(expr[1])
-    if kind == "call":
+    if expr[0] == "call":
         return f"{show(expr[1])}({', '.join(show(arg) for arg in expr[2])})"
-    if kind == "un":
-        return f"{expr[1]}{show(expr[2])}"
-    if kind in ("bin", "assign"):
-        return f"{show(expr[2])} {expr[1]} {show(expr[3])}"
-    if kind == "mem":
-        return f"{show(expr[1])}{expr[2]}{expr[3]}"
-    if kind == "idx":
-        return f"{show(expr[1])}[{show(expr[2])}]"
-    if kind == "cond":
-        return f"{show(expr[1])} ? {show(expr[2])} : {show(expr[3])}"
-    return "…"
+    parts = [show(part) if isinstance(part, tuple) else part for part in expr]
+    return _SHOWN.get(parts[0], "…").format(*parts)
 
 
 def line_of(expr: object) -> int:

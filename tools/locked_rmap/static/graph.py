@@ -76,21 +76,13 @@ class _Builder(Cursor):
 
     def until(self, sign: str) -> List[Token]:
         """The tokens up to @sign, which is stepped over."""
-        depth = 0
         start = self.at
-        while self.at < len(self.tokens):
-            text = self.tokens[self.at].text
-            if text in ("(", "[", "{"):
-                depth += 1
-            elif text in (")", "]", "}"):
-                if depth == 0:
-                    return list(self.tokens[start:self.at])
-                depth -= 1
-            elif text == sign and depth == 0:
-                self.at += 1
-                return list(self.tokens[start:self.at - 1])
-            self.at += 1
-        return list(self.tokens[start:])
+        while self.at < len(self.tokens) and self.peek() not in (sign, ")", "]", "}"):
+            opens = self.peek() in ("(", "[", "{")
+            self.at = closing(self.tokens, self.at) + 1 if opens else self.at + 1
+        found = list(self.tokens[start:self.at])
+        self.at += self.peek() == sign
+        return found
 
     def compound(self, into: Loose) -> Loose:
         """{ … }"""
@@ -254,15 +246,11 @@ class _Builder(Cursor):
             self.nodes[head].succs.append(1)
         return out
 
-    def _case(self, into: Loose, line: int) -> Loose:
-        self.until(":")
-        return self._arm(into, line, False)
-
     def _default(self, into: Loose, line: int) -> Loose:
-        self.until(":")
-        return self._arm(into, line, True)
+        return self._case(into, line, True)
 
-    def _arm(self, into: Loose, line: int, default: bool) -> Loose:
+    def _case(self, into: Loose, line: int, default: bool = False) -> Loose:
+        self.until(":")
         number = self.node("nop", None, line, into)
         if self.cases:
             head, seen = self.cases[-1]

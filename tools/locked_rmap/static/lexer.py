@@ -69,34 +69,26 @@ def preprocess(text: str) -> Tuple[str, List[Tuple[int, str]]]:
     while at < len(lines):
         line = lines[at]
         start = at
-        target = stack[-1][-1].lines if stack else out
         if line.lstrip().startswith("#"):
             while lines[at].endswith("\\") and at + 1 < len(lines):
                 at += 1
             parts = [part.rstrip("\\") for part in lines[start:at + 1]]
-            blank = [""] * (at + 1 - start)
             word = re.match(r"\s*#\s*(\w*)\s*(.*)", " ".join(parts))
             name, rest = (word.group(1), word.group(2).strip()) if word else ("", "")
             if name in ("if", "ifdef", "ifndef"):
                 stack.append([_Branch(not (name == "if" and rest == "0"), depth)])
-                stack[-1][-1].lines += blank
             elif name in ("else", "elif") and stack:
                 depth = stack[-1][0].depth
                 stack[-1].append(_Branch(True, depth, name == "else"))
-                stack[-1][-1].lines += blank
             elif name == "endif" and stack:
-                group = stack.pop()
-                joined, depth = _join(group)
-                target = stack[-1][-1].lines if stack else out
-                target += joined
-                target += blank
-            else:
-                if name == "define" and (not stack or stack[-1][-1].possible):
-                    macros.append((start + 1, "\n".join(parts)))
-                target += blank
+                joined, depth = _join(stack.pop())
+                (stack[-1][-1].lines if stack else out).extend(joined)
+            elif name == "define" and (not stack or stack[-1][-1].possible):
+                macros.append((start + 1, "\n".join(parts)))
+            (stack[-1][-1].lines if stack else out).extend([""] * len(parts))
         else:
             depth += line.count("{") - line.count("}")
-            target.append(line)
+            (stack[-1][-1].lines if stack else out).append(line)
         at += 1
     for group in stack:
         for branch in group:

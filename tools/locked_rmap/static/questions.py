@@ -206,22 +206,17 @@ class Questions:
                  state: State) -> Optional[Tuple[str, Place]]:
         """What this function itself says of a folio's lock."""
         status, line = state.locks.get(what, ("", 0))
-        text = source.text(line)
         if status == "L":
-            return HELD, Place(source.path, line, text, "locked")
+            return HELD, mark(source, line, HELD)
         if state.facts.get(("anon", what)) is False:
             line = flow.tests.get(("anon", what), 0)
             return FILE, mark(source, line, "not anonymous")
         if state.facts.get(("file", what)):
             line = flow.tests.get(("file", what), 0)
             return FILE, mark(source, line, "never anonymous, its mapping is a DAX one")
-        if status in ("U", "R"):
-            return NOT_HELD, Place(source.path, line, text, "unlocked before")
-        if status == "F":
-            return NOT_HELD, Place(source.path, line, text, "not locked when this fails")
-        if status == "T":
-            return NOT_HELD, Place(source.path, line, text, "goes on when it is not locked")
-        return None
+        says = {"U": "unlocked before", "R": "unlocked before", "F": "not locked when this fails",
+                "T": "goes on when it is not locked"}.get(status)
+        return (NOT_HELD, mark(source, line, says)) if says else None
 
     @staticmethod
     def _weak(flow: Flow, source: Source, what: str, state: State) -> Optional[Place]:

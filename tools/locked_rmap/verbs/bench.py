@@ -14,8 +14,9 @@ from ..base import files, proc
 from ..base.errors import Stop
 from ..base.options import Tool, kernel, path, stages, target, timeout, tree
 from ..base.results import Results, relative
-from ..guest import collector, figures
-from ..guest.figures import CONTENTION, NATIVE, THROUGHPUT, TIMED, Bound, Stage, Stages
+from ..guest import bounds, collector, figures
+from ..guest.bounds import Bound
+from ..guest.figures import Stages
 from ..guest.measure import ARCH, LIMIT, Wanted, configs, cpus, measure
 from ..kernel import packages, source
 from ..kernel.line import Line
@@ -50,21 +51,26 @@ def main(args: argparse.Namespace, tool: Tool) -> int:
     if os.environ.get("LOCKED_RMAP_ACCEL", "tcg") not in ("", "tcg"):
         raise Stop("LOCKED_RMAP_ACCEL asks for another accelerator, and QEMU counts instructions "
                    "under TCG alone: unset it")
-    packages.need(console, [*configs(tool.repo)[0].packages(), *(packages.TREE if args.tree else ())])
+    packages.need(console, [*configs(tool.repo)[0].packages(),
+                            *(packages.TREE if args.tree else ())])
     line = Line(tool.repo, source.open_cache(), console, args.kernel, args.tree)
     chosen = line.series.chosen(args.stages)
+    bounds.ceilings(line.series)
     wanted = Wanted(args.contention, args.collector, args.profile, args.timeout or LIMIT)
-    with Results(tool.repo, f"bench-{line.name}", kernel=line.version, line=line.name, arch=ARCH) as results:
+    with Results(tool.repo, f"bench-{line.name}", kernel=line.version, line=line.name,
+                 arch=ARCH) as results:
         found = measure(line, chosen, wanted, results)
-        held = figures.bounds(line, found, args.contention)
-        results.verdict = figures.judge(line.version, found, held)
+        held = bounds.bounds(found, line.series, args.contention)
+        results.verdict = bounds.judge(line.version, found, held)
         results.more = summary(found, held)
         drawn = costs.draw(line.version, found)
         if drawn:
             files.write_atomic(results.temp / "bench.svg", drawn.encode())
-    costs.print_tables(console, found)
+    for table in costs.tables(found):
+        table.show(console)
     if args.contention and cpus() < 2:
-        console.line(console.paint("throughput not measured: threads would have to share the one CPU", "33"))
+        console.line(console.paint("throughput not measured: threads would have to share the one "
+                                   "CPU", "33"))
     costs.tell(console, found, held, results.verdict)
     files.write_target(args.json, files.as_json(results.value()))
     if drawn:
@@ -72,46 +78,38 @@ def main(args: argparse.Namespace, tool: Tool) -> int:
     if args.html is not None:
         from ..report import page  # pylint: disable=import-outside-toplevel
         page.write(tool, args.html, "bench", results.value())
-    chart = f"chart: {relative(results.final / 'bench.svg')}" if drawn else "no chart: no move was measured"
+    chart = f"chart: {relative(results.final / 'bench.svg')}" if drawn \
+        else "no chart: no move was measured"
     console.line(f"{chart}; logs: {relative(results.final)} (summary.json, and for each stage "
                  "kernel.log and kunit.log of every guest)")
     return results.verdict.status
 
 
 def summary(found: Stages, held: Sequence[Bound]) -> Dict[str, Any]:
-    """What was measured, for programs."""
+    """What was measured, for programs, beside what each guest said."""
     every = figures.names(found)
-
-    def shown(kernel: Stage, prefix: str) -> Dict[str, Any]:
-        return {name: {"value": kernel.value(name), "unit": figures.unit(found, name), "runs": kernel.values(name),
-                       "repeats": kernel.repeats(name)}
-                for name in every if kernel.values(name) and
-                prefix == next((each for each in TIMED if name.startswith(each)), "")}
-
     return {
         "tools": {name: proc.output([name, "--version"]).stdout.split("\n")[0]
                   for name in ("gcc", f"qemu-system-{ARCH}")},
         "cpus": cpus(),
-        "wrong": figures.shortcomings(found, held),
+        "wrong": bounds.shortcomings(found, held),
         "bounds": [{"figure": bound.figure, "stage": bound.stage, "must_be": bound.words,
                     "value": bound.value, "limit": bound.limit, "holds": bound.holds,
                     "why": bound.why} for bound in held],
-        "costs": {
-            stage: {
-                "figures": shown(kernel, ""),
-                "throughput": shown(kernel, THROUGHPUT),
-                "native": shown(kernel, NATIVE),
-                "contention": shown(kernel, CONTENTION),
-                "collector": {number: {
-                    "figures": {name: {"value": value, "again": outcome.again.get(name),
-                                       "unit": collector.UNITS[name.split(".")[-1]]}
-                                for name, value in outcome.figures.items()},
-                    "wrong": outcome.wrong, "skipped": outcome.skipped,
-                    "seconds": round(outcome.seconds, 1)}
-                              for number, outcome in kernel.compacted.items()},
-                "profiles": {calls: {name: round(value, 3) for name, value in
-                                     sorted(by.items(), key=lambda pair: -pair[1])}
-                             for calls, by in kernel.profiles.items()},
-            } for stage, kernel in found.items()
-        },
+        "costs": {name: {
+            "figures": {figure: {"value": stage.value(figure), "runs": stage.values(figure),
+                                 "unit": figures.unit(found, figure),
+                                 "repeats": stage.repeats(figure)}
+                        for figure in every if stage.values(figure)},
+            "collector": {count: {
+                "figures": {figure: {"value": value, "again": outcome.again.get(figure),
+                                     "unit": collector.UNITS[figure.split(".")[-1]]}
+                            for figure, value in outcome.figures.items()},
+                "wrong": outcome.wrong, "skipped": outcome.skipped,
+                "seconds": round(outcome.seconds, 1)}
+                          for count, outcome in stage.compacted.items()},
+            "profiles": {calls: {function: round(value, 3) for function, value in
+                                 sorted(by.items(), key=lambda pair: -pair[1])}
+                         for calls, by in stage.profiles.items()},
+        } for name, stage in found.items()},
     }

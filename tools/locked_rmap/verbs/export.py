@@ -47,7 +47,8 @@ def _place(git: Git, step: Step, origin: Path) -> None:
     git.put(contents)
 
 
-def make(repo: Path, git: Git, base: str, what: str, version: str, patches: series.Series, who: Identity,
+def make(repo: Path, git: Git, base: str, what: str, version: str, patches: series.Series,
+         who: Identity,
          signoff: bool, console: Console) -> Tuple[str, int]:
     """Commit the series and the suites on top of @base; the last commit, and how many."""
     head, count = base, 0
@@ -65,7 +66,7 @@ def make(repo: Path, git: Git, base: str, what: str, version: str, patches: seri
     for name in HOOKED:
         if not (origin / name).is_file():
             raise Stop(f"{what} has no {name}, so mm/tests cannot be hooked in: is this a kernel "
-                       "from 6.1 on?")
+                       f"from {source.OLDEST} on?")
     planned = suite_steps(repo, version)
     there = git.run("ls-files", overlay.TESTS, new=True).split()
     for name in there:

@@ -72,9 +72,8 @@ def main(args: argparse.Namespace, tool: Tool) -> int:
     told: List[str] = []
     enough = True
     results = Results(tool.repo, f"run-{'tree' if args.tree else line.name}-{config.label}",
-                      kernel=line.version,
-                      line=line.name, arch=config.arch, contract=args.contract, debug=args.debug,
-                      input=ran)
+                      (WHOLE,), kernel=line.version, line=line.name, arch=config.arch,
+                      contract=args.contract, debug=args.debug, input=ran)
     with results:
         results.more["must_fail"] = {name: sorted(tests) for name, tests in defects.items()}
         with line.held():
@@ -111,8 +110,6 @@ def main(args: argparse.Namespace, tool: Tool) -> int:
         results.verdict = judge(outcomes, args.contract, defects, bool(args.glob))
         if whole:
             files.write_json(results.temp / WHOLE, results.value())
-        else:
-            results.keep(WHOLE)
     text.run(console, outcomes, defects, config.arch, args.all)
     for each in told:
         console.line(each)

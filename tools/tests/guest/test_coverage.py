@@ -4,8 +4,9 @@
 import subprocess
 from typing import Dict, List
 
-from locked_rmap.guest import coverage
 from locked_rmap.base.errors import Stop
+from locked_rmap.guest import coverage
+from locked_rmap.static.functions import Source
 
 from ..support import Case, write
 
@@ -88,12 +89,13 @@ class GcovTest(Case):
 
 
 class FunctionsTest(Case):
-    """functions_in()."""
+    """The finder of functions, as coverage uses it."""
 
     def test_names_and_places(self) -> None:
-        self.assertEqual(coverage.functions_in(SOURCE), {
-            "twice": [(7, 13)], "other": [(16, 19), (21, 24)], "unused": [(27, 33)],
-            "main": [(35, 38)]})
+        self.assertEqual([(found.name, found.line, found.last)
+                          for found in Source("mm/x.c", SOURCE).functions],
+                         [("twice", 8, 13), ("other", 16, 19), ("other", 21, 24),
+                          ("unused", 27, 33), ("main", 35, 38)])
 
 
 def function(runs: Dict[int, int]) -> coverage.Function:

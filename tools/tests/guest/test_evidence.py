@@ -40,8 +40,9 @@ class VerdictTest(Case):
     def test_contracts(self) -> None:
         for status, lock, again, contract in (
                 (HELD, False, 0, "locked"), (FILE, False, 0, "locked"), (HELD, None, 0, "locked"),
-                (HELD, True, 2, "locked"), (NOT_HELD, True, 2, "revalidate"), (NOT_HELD, False, 2, "neither"),
-                (NOT_HELD, True, 0, "neither"), (NOT_HELD, True, 1, "neither"), (NOT_HELD, None, 0, "neither"),
+                (HELD, True, 2, "locked"), (NOT_HELD, True, 2, "revalidate"),
+                (NOT_HELD, False, 2, "neither"), (NOT_HELD, True, 0, "neither"),
+                (NOT_HELD, True, 1, "neither"), (NOT_HELD, None, 0, "neither"),
                 (UNKNOWN, False, 0, "neither"), (UNKNOWN, True, 2, "revalidate")):
             verdict = judge(source_says(status, lock, again), {}, set(), TABLE)
             self.assertEqual(verdict.contract, contract, (status, lock, again, verdict))
@@ -58,7 +59,8 @@ class VerdictTest(Case):
         verdict = judge(static, runs, set(), TABLE)
         self.assertEqual(verdict.contract, "neither")
         self.assertIn("rmap.bad", " ".join(verdict.reasons))
-        self.assertIn("by its source it is 'locked', but 1 test fails on um (rmap.bad)", verdict.sentence)
+        self.assertIn("by its source it is 'locked', but 1 test fails on um (rmap.bad)",
+                      verdict.sentence)
         verdict = judge(static, runs, {"rmap.bad"}, TABLE)
         self.assertEqual(verdict.contract, "locked")
         self.assertIn("rmap.bad fails under 'locked' on um", verdict.aside[0])
@@ -106,10 +108,12 @@ class VerdictTest(Case):
     def test_a_caller_that_the_tree_does_not_have_is_not_missed(self) -> None:
         runs = {"um": {LOCKED: outcome(set())}}
         self.assertEqual(judge(source_says(FILE, None, 0), runs, set(), TABLE).not_seen, {})
-        self.assertEqual(list(judge(source_says(FILE, False, 0), runs, set(), TABLE).not_seen), ["UFFDIO_MOVE"])
+        self.assertEqual(list(judge(source_says(FILE, False, 0), runs, set(), TABLE).not_seen),
+                         ["UFFDIO_MOVE"])
 
     def test_only_defects_of_the_mover_are_about_neither_contract(self) -> None:
-        without, having = (known_defects(REPO, source_says(HELD, lock, 0)) for lock in (None, False))
+        without, having = (known_defects(REPO, source_says(HELD, lock, 0))
+                           for lock in (None, False))
         self.assertIn("userfaultfd_move.unsplittable_thp_is_refused", having)
         self.assertEqual(without - having, {OFFERED})
         self.assertEqual([name for name in without if not name.startswith("userfaultfd_move.")], [])
@@ -120,7 +124,8 @@ class VerdictTest(Case):
         verdict = judge(source_says(HELD, False, 0), {"um": {LOCKED: came}}, set(), TABLE)
         self.assertEqual(verdict.contract, "neither")
         self.assertIn("did not get to the end: the guest died", verdict.sentence)
-        self.assertIn("kernel.log:77 under 'locked' on um: WARNING: CPU: 0 at mm/rmap.c:9", verdict.look)
+        self.assertIn("kernel.log:77 under 'locked' on um: WARNING: CPU: 0 at mm/rmap.c:9",
+                      verdict.look)
 
     def test_every_test_of_the_callers_suite_has_a_row(self) -> None:
         suite = (REPO / "mm/tests/rmap_callers_kunit.c").read_text(encoding="utf-8")

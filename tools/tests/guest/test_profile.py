@@ -32,10 +32,12 @@ class SymbolsTest(Case):
 
     def test_data_are_no_functions(self) -> None:
         with self.nm("printf '%s\\n' '1000 T a' '1800 D data' '2000 t b' '   U out'"):
-            self.assertEqual(profile.read_symbols(self.temp / "vmlinux"), profile.Symbols([0x1000, 0x2000], ["a", "b"]))
+            self.assertEqual(profile.read_symbols(self.temp / "vmlinux"),
+                             profile.Symbols([0x1000, 0x2000], ["a", "b"]))
 
     def test_a_kernel_without_symbols_is_an_error(self) -> None:
-        with self.nm("echo 'nm: vmlinux: no symbols' >&2"), self.assertRaisesRegex(Stop, "has no symbols .nm: vmlinux: no symbols"):
+        with self.nm("echo 'nm: vmlinux: no symbols' >&2"), \
+                self.assertRaisesRegex(Stop, "has no symbols .nm: vmlinux: no symbols"):
             profile.read_symbols(self.temp / "vmlinux")
 
 
@@ -73,13 +75,15 @@ class ReadTest(unittest.TestCase):
 
     def test_the_last_round_of_each_kind_counts(self) -> None:
         windows = [{"f": float(number * profile.PAGES)} for number in range(2 * profile.ROUNDS)]
-        self.assertEqual(profile.per_page(windows, ["1", "16"]), {"1": {"f": 6.0}, "16": {"f": 13.0}})
+        self.assertEqual(profile.per_page(windows, ["1", "16"]),
+                         {"1": {"f": 6.0}, "16": {"f": 13.0}})
         with self.assertRaisesRegex(Stop, "for 13 rounds, not for 14"):
             profile.per_page(windows[1:], ["1", "16"])
 
     def test_the_suite_has_that_clock_and_so_many_rounds_and_pages(self) -> None:
         text = (REPO / "mm/tests/userfaultfd_move_bench_kunit.c").read_text(encoding="utf-8")
-        number = {name: int(value) for name, value in re.findall(r"^#define (\w+)\s+(\d+)$", text, re.M)}
+        number = {name: int(value)
+                  for name, value in re.findall(r"^#define (\w+)\s+(\d+)$", text, re.M)}
         self.assertEqual(number["BENCH_WARM_UP"] + number["BENCH_ROUNDS"], profile.ROUNDS)
         self.assertEqual(number["BENCH_PAGES"], profile.PAGES)
         self.assertEqual(len(re.findall(rf"= {profile.CLOCK}\(\)", text)), 2)
@@ -87,4 +91,5 @@ class ReadTest(unittest.TestCase):
 
     def test_the_table_leaves_nothing_out(self) -> None:
         rows = profile.table({"1": {"a": 5.0, "b": 0.5, "c": 0.25}, "16": {"a": 2.0, "d": 3.0}})
-        self.assertEqual(rows, [("a", [5.0, 2.0]), ("d", [0.0, 3.0]), ("all others", [0.75, 0.0]), ("together", [5.75, 5.0])])
+        self.assertEqual(rows, [("a", [5.0, 2.0]), ("d", [0.0, 3.0]), ("all others", [0.75, 0.0]),
+                                ("together", [5.75, 5.0])])

@@ -59,9 +59,10 @@ class ReadTest(Case):
 
     def test_chosen_stages_come_in_the_order_of_the_series(self) -> None:
         found = self.read(f"a.patch\n{ONE}b.patch\n# stage: two contract=locked\n")
-        for names, default, chosen in ((["two", "stock"], ["one"], ["stock", "two"]),
-                                       ([], ["one"], ["one"]), ([], [], ["stock", "one", "two"])):
-            self.assertEqual([stage.name for stage in found.chosen(names, default)], chosen)
+        for names, default, chosen in (("two stock", "one", "stock two"), ("", "one", "one"),
+                                       ("", "", "stock one two")):
+            stages = found.chosen(names.split(), default.split())
+            self.assertEqual([stage.name for stage in stages], chosen.split())
 
     def test_patches_after_the_last_stage_are_refused(self) -> None:
         with self.assertRaisesRegex(Stop, "no stage"):

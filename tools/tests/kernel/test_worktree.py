@@ -189,7 +189,7 @@ class HookTest(TreeCase):
     """Hooking mm/tests in."""
 
     def test_hooks_stand_once(self) -> None:
-        contents: worktree.Contents = {}
+        contents: overlay.Contents = {}
         overlay.add_hooks(contents, self.pristine)
         overlay.add_hooks(contents, self.pristine)
         kconfig = contents["mm/Kconfig"].decode()
@@ -200,14 +200,14 @@ class HookTest(TreeCase):
     def test_the_trees_own_hooks_do(self) -> None:
         write(self.pristine / "mm/Kconfig", 'menu "M"\nsource "mm/tests/Kconfig"\nendmenu\n')
         write(self.pristine / "mm/Makefile", "obj-$(CONFIG_KUNIT) += tests/\n")
-        contents: worktree.Contents = {}
+        contents: overlay.Contents = {}
         overlay.add_hooks(contents, self.pristine)
         for name in ("mm/Kconfig", "mm/Makefile"):
             self.assertEqual(contents[name], (self.pristine / name).read_bytes())
 
     def test_one_object_of_tests_is_no_hook(self) -> None:
         write(self.pristine / "mm/Makefile", "obj-$(CONFIG_Y) += tests/lazy.o\n")
-        contents: worktree.Contents = {}
+        contents: overlay.Contents = {}
         overlay.add_hooks(contents, self.pristine)
         self.assertIn(overlay.MAKEFILE_HOOK, contents["mm/Makefile"].decode())
 

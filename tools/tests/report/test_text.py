@@ -73,7 +73,8 @@ class SkipsTest(Case):
                       self.said_of("x86_64", {"s.a": "needs CONFIG_X"}))
 
     def test_each_by_name_on_request(self) -> None:
-        said = self.said_of("um", {"s.a": "needs CONFIG_X", "s.b": "needs CONFIG_X", "s.c": ""}, True)
+        said = self.said_of("um", {"s.a": "needs CONFIG_X", "s.b": "needs CONFIG_X", "s.c": ""},
+                            True)
         self.assertIn("  2 tests, needs CONFIG_X: s.a, s.b\n", said)
         self.assertIn("  1 test, no reason given: s.c\n", said)
 

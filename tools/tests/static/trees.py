@@ -62,7 +62,8 @@ class TreeCase(Case):
         world.look()
         return [call for call in Questions(world).calls() if call.function != "locks_by_itself"]
 
-    def one(self, text: str, name: str = "drivers/misc/walker.c", more: Optional[Dict[str, str]] = None) -> Call:
+    def one(self, text: str, name: str = "drivers/misc/walker.c",
+            more: Optional[Dict[str, str]] = None) -> Call:
         """The only site of such a tree."""
         sites = self.look(text, name, more)
         self.assertEqual(len(sites), 1, sites)
@@ -70,5 +71,7 @@ class TreeCase(Case):
 
     def body(self, text: str, more: Optional[Dict[str, str]] = None) -> Call:
         """The site in a function whose body is @text, with a folio that was looked up."""
-        return self.one("static void scan(unsigned long pfn)\n{\n\tstruct folio *folio = page_folio(pfn_to_page(pfn));\n"
-                        f"\tint ret;\n\n{text}\n}}\n", more=more)
+        return self.one(
+            "static void scan(unsigned long pfn)\n{\n"
+            "\tstruct folio *folio = page_folio(pfn_to_page(pfn));\n"
+            f"\tint ret;\n\n{text}\n}}\n", more=more)

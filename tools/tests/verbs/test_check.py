@@ -36,12 +36,13 @@ void page_idle_clear_pte_refs(unsigned long pfn)
 KUNIT_PY = r'''
 import json, os, sys
 mode = open(os.path.join(os.path.dirname(__file__), "mode")).read().strip()
-verb, options = sys.argv[1], dict(a[2:].split("=", 1) for a in sys.argv[2:] if a.startswith("--") and "=" in a)
+verb = sys.argv[1]
+options = dict(a[2:].split("=", 1) for a in sys.argv[2:] if a.startswith("--") and "=" in a)
 build, name = options["build_dir"], "page_idle_write_walks_a_locked_folio"
 if verb == "build":
     for product in (".config", "include/config", "include/generated", "mm/rmap.o"):
         if os.path.exists(product):
-            sys.exit("***\n*** The source tree is not clean, please run make mrproper: ERROR: %s" % product)
+            sys.exit("***\n*** The source tree is not clean: ERROR: %s" % product)
     if mode == "broken":
         print("mm/rmap.c:10:2: error: expected ';' before '}' token")
         sys.exit(1)
@@ -61,7 +62,8 @@ with open(os.path.join(build, "test.log"), "w") as log:
     if mode == "dies":
         log.write("Kernel panic - not syncing: no more\n")
     else:
-        log.write("    %s\n%s 2 rmap_callers\n" % (second % name, "not ok" if mode == "fail" else "ok"))
+        end = "not ok" if mode == "fail" else "ok"
+        log.write("    %s\n%s 2 rmap_callers\n" % (second % name, end))
 with open(options["json"], "w") as out:
     json.dump({"name": "g", "test_cases": [], "sub_groups": []}, out)
 '''
@@ -79,61 +81,79 @@ class CommandTest(Case):
     def test_a_good_tree_is_0_and_stays_as_it_was(self) -> None:
         tree = self.tree()
         before = snapshot(tree)
-        answer = self.command(REPO, ["check", "--static", "--tree", str(tree), "--html", str(self.temp / "x.html")])
+        answer = self.command(REPO, ["check", "--static", "--tree", str(tree),
+                                     "--html", str(self.temp / "x.html")])
         self.assertEqual(answer.returncode, 0, answer.stderr + answer.stdout)
         self.assertIn("honours the contract 'locked'", answer.stdout)
         self.assertEqual(snapshot(tree), before)
-        self.assertTrue((self.temp / "x.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>"))
+        text = (self.temp / "x.html").read_text(encoding="utf-8")
+        self.assertTrue(text.startswith("<!DOCTYPE html>"))
 
     def test_a_bad_tree_is_1_and_json_goes_to_stdout_alone(self) -> None:
         tree = self.tree()
-        write(tree / "drivers/x.c", "void f(unsigned long pfn) { rmap_walk(page_folio(pfn_to_page(pfn)), 0); }\n")
-        write(tree / "mm/rmap.c", RMAP_C.replace("goto retry", "return NULL").replace("READ_ONCE(folio->mapping) !=", "1 !="))
+        write(tree / "drivers/x.c",
+              "void f(unsigned long pfn) { rmap_walk(page_folio(pfn_to_page(pfn)), 0); }\n")
+        once = RMAP_C.replace("goto retry", "return NULL")
+        write(tree / "mm/rmap.c", once.replace("READ_ONCE(folio->mapping) !=", "1 !="))
         answer = self.command(REPO, ["check", "--static", "--tree", str(tree), "--json", "-"])
         self.assertEqual(answer.returncode, 1, answer.stderr)
         value = json.loads(answer.stdout)
-        self.assertEqual((value["contract"], [call["function"] for call in value["calls"] if call["status"] == NOT_HELD]),
-                         ("neither", ["f"]))
+        unlocked = [call["function"] for call in value["calls"] if call["status"] == NOT_HELD]
+        self.assertEqual((value["contract"], unlocked), ("neither", ["f"]))
         self.assertIn("f()", value["look_at"][0])
 
     def test_what_cannot_be_checked_is_one_line(self) -> None:
         tree = self.tree()
+        check = ["check", "--static", "--tree"]
         for path, text, parts in (
-                ("mm/swap.c", "struct folio *f;\n<<<<<<< HEAD\n=======\n>>>>>>> x\n", ("mm/swap.c:2", "conflict")),
-                ("Makefile", "VERSION = 5\nPATCHLEVEL = 15\nSUBLEVEL = 1\nEXTRAVERSION =\n", ("5.15.1", "the suites are for kernels from 6.1 on")),
+                ("mm/swap.c", "struct folio *f;\n<<<<<<< HEAD\n=======\n>>>>>>> x\n",
+                 ("mm/swap.c:2", "conflict")),
+                ("Makefile", "VERSION = 5\nPATCHLEVEL = 15\nSUBLEVEL = 1\nEXTRAVERSION =\n",
+                 ("5.15.1", "the suites are for kernels from 6.1 on")),
                 ("Makefile", "all:\n", ("not a kernel tree",))):
             with self.subTest(parts):
                 write(tree / path, text)
-                self.assert_one_line(self.command(REPO, ["check", "--static", "--tree", str(tree)]), *parts)
-        self.assert_one_line(self.command(REPO, ["check", "--static", "--tree", str(self.temp / "none")]), "no directory")
+                self.assert_one_line(self.command(REPO, [*check, str(tree)]), *parts)
+        none = str(self.temp / "none")
+        self.assert_one_line(self.command(REPO, [*check, none]), "no directory")
         self.assert_one_line(self.command(REPO, ["check", "--static"]), "--tree")
+        tree = kernel_tree(self.temp / "other")
+        answer = self.command(REPO, [*check, str(tree)])
+        self.assert_one_line(answer, "has no call of rmap_walk()", "give the top of")
+        (tree / "mm/rmap.c").unlink()
+        answer = self.command(REPO, [*check, str(tree)])
+        self.assert_one_line(answer, "has no mm/rmap.c", "give the top of")
 
     def test_an_unreadable_file_is_one_line(self) -> None:
         tree = self.tree()
         # Root without what lets it read everything.
-        plain = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
-        if plain and subprocess.run([*plain, "true"], stderr=subprocess.DEVNULL, check=False).returncode != 0:
+        plain = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
+        plain = plain if os.geteuid() == 0 else []
+        if subprocess.run([*plain, "true"], stderr=subprocess.DEVNULL, check=False).returncode:
             self.skipTest("root, and setpriv cannot take its privileges away")
         for name in ("mm/rmap.c", "Makefile", "mm"):
             with self.subTest(name):
                 mode = (tree / name).stat().st_mode
                 (tree / name).chmod(0)
                 try:
-                    answer = self.command(REPO, ["check", "--static", "--tree", str(tree)], before=plain)
+                    answer = self.command(REPO, ["check", "--static", "--tree", str(tree)],
+                                          before=plain)
                 finally:
                     (tree / name).chmod(mode)
                 self.assert_one_line(answer, str(tree), "readable")
 
     def git(self, tree: Path, *arguments: str) -> None:
         """git in @tree, whatever comes of it."""
-        subprocess.run(["git", "-c", "user.name=x", "-c", "user.email=x@example.org", *arguments], cwd=tree, check=False,
-                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        subprocess.run(["git", "-c", "user.name=x", "-c", "user.email=x@example.org", *arguments],
+                       cwd=tree, check=False, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                       stderr=subprocess.DEVNULL,
                        env={**os.environ, "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_EDITOR": "true"})
 
     def test_a_rebase_that_stopped_is_one_line_and_stays_as_it_was(self) -> None:
-        for name, ours, theirs in (("mm/swap.c", "struct folio *ours;\n", "struct folio *theirs;\n"),
-                                   ("mm/Kconfig", "# ours\n", "# theirs\n"),
-                                   ("Makefile", MAKEFILE.replace("99", "98"), MAKEFILE.replace("99", "97"))):
+        for name, ours, theirs in (
+                ("mm/swap.c", "struct folio *ours;\n", "struct folio *theirs;\n"),
+                ("mm/Kconfig", "# ours\n", "# theirs\n"),
+                ("Makefile", MAKEFILE.replace("99", "98"), MAKEFILE.replace("99", "97"))):
             with self.subTest(name):
                 tree = self.temp / name.replace("/", "-")
                 kernel_tree(tree)
@@ -171,7 +191,8 @@ class RunTimeTest(Case):
         write(self.tree / "mm/rmap.c", RMAP_C)
         write(self.tree / "mm/page_idle.c", PAGE_IDLE_C)
         # Left by a build in the tree.
-        for name in (".config", "vmlinux", "include/config/auto.conf", "include/generated/autoconf.h", "mm/rmap.o"):
+        for name in (".config", "vmlinux", "include/config/auto.conf",
+                     "include/generated/autoconf.h", "mm/rmap.o"):
             write(self.tree / name, "")
         self.mode("good")
 
@@ -180,9 +201,11 @@ class RunTimeTest(Case):
         write(self.tree / "tools/testing/kunit/mode", mode)
         self.before = snapshot(self.tree)
 
-    def check(self, *arguments: str, before: Sequence[str] = ()) -> "subprocess.CompletedProcess[str]":
+    def check(self, *arguments: str,
+              before: Sequence[str] = ()) -> "subprocess.CompletedProcess[str]":
         """`check` on the tree, which must stay as it is."""
-        answer = self.command(self.repo, ["check", "--tree", str(self.tree), *arguments], before=before)
+        answer = self.command(self.repo, ["check", "--tree", str(self.tree), *arguments],
+                              before=before)
         self.assertEqual(snapshot(self.tree), self.before, "the user's tree was written to")
         return answer
 
@@ -213,8 +236,9 @@ class RunTimeTest(Case):
         answer = self.check()
         self.assertEqual(answer.returncode, 1, answer.stderr)
         self.assertIn("by its source it is 'locked', but 1 test fails on um", answer.stdout)
-        self.assertIn("rmap_callers.page_idle_write_walks_a_locked_folio fails under 'locked' on um "
-                      "(page_idle, who walks at mm/page_idle.c:8)", answer.stdout)
+        self.assertIn(
+            "rmap_callers.page_idle_write_walks_a_locked_folio fails under 'locked' on um "
+            "(page_idle, who walks at mm/page_idle.c:8)", answer.stdout)
 
     def test_a_guest_that_dies_is_a_result(self) -> None:
         self.mode("dies")
@@ -232,7 +256,8 @@ class RunTimeTest(Case):
     def test_a_full_disk_is_one_line(self) -> None:
         disk = self.temp / "disk"
         disk.mkdir()
-        mount = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs -o size=32k none "$0" && exec "$@"', str(disk)]
+        mount = ["unshare", "-m", "sh", "-c",
+                 'mount -t tmpfs -o size=32k none "$0" && exec "$@"', str(disk)]
         if subprocess.run([*mount, "true"], stderr=subprocess.DEVNULL, check=False).returncode != 0:
             self.skipTest("no disk can be mounted here")
         before = [*mount, "env", f"LOCKED_RMAP_CACHE={disk}/cache"]
@@ -240,14 +265,17 @@ class RunTimeTest(Case):
         self.before = snapshot(self.tree)
         self.assert_one_line(self.check(before=before), "no space left", str(disk))
         html = ["--static", "--html", f"{disk}/x.html"]
-        self.assert_one_line(self.check(*html, before=[*mount, "sh", "-c", 'head -c 32k /dev/zero > "$0"/x; exec "$@"',
-                                                       str(disk)]), "no space left", str(disk))
+        fill = ["sh", "-c", 'head -c 32k /dev/zero > "$0"/x; exec "$@"', str(disk)]
+        answer = self.check(*html, before=[*mount, *fill])
+        self.assert_one_line(answer, "no space left", str(disk))
 
     def test_what_cannot_run_is_known_before_anything_is_built(self) -> None:
         self.assert_one_line(self.check("--arch", "vax"), "vax", "um")
-        self.assert_one_line(self.check("--arch", "um", "--static"), "--static")
+        self.assert_one_line(self.check("--arch", "um", "--static"),
+                             "--static runs nothing: leave --arch out")
         for option in ("--html", "--json"):
-            for path, part in ((self.temp / "none/x", "there is no directory"), (self.temp, "is a directory")):
+            for path, part in ((self.temp / "none/x", "there is no directory"),
+                               (self.temp, "is a directory")):
                 with self.subTest(option, path=path):
                     answer = self.check(option, str(path))
                     self.assert_one_line(answer, part, option)
@@ -270,6 +298,7 @@ class PageTest(Case):
         text = page.render(value)
         self.assertNotIn("<script", text)
         self.assertIsNone(re.search(r"(?:src|href)=|url\(|@import|https?:", text))
-        for needed in ("<caption>", 'scope="col"', 'scope="row"', "prefers-color-scheme:dark", 'lang="en"'):
+        for needed in ("<caption>", 'scope="col"', 'scope="row"', "prefers-color-scheme:dark",
+                       'lang="en"'):
             self.assertIn(needed, text)
         self.assertEqual(json.loads(json.dumps(value))["contract"], "neither")

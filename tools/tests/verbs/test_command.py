@@ -226,7 +226,8 @@ class DataTest(CommandCase):
 
     def test_a_verb_is_a_file(self) -> None:
         write(self.repo / "tools/locked_rmap/verbs/greet.py",
-              '"""Greets somebody."""\n\n\ndef arguments(parser):\n    parser.add_argument("name")\n\n\n'
+              '"""Greets somebody."""\n\n\n'
+              'def arguments(parser):\n    parser.add_argument("name")\n\n\n'
               'def main(args, tool):\n    tool.console.line(f"hello {args.name}")\n    return 1\n')
         answer = self.command(self.repo, ["greet", "mm"])
         self.assertEqual((answer.returncode, answer.stdout), (1, "hello mm\n"))
