@@ -74,8 +74,8 @@ static void sleeping_walker_gets_the_anon_vma(struct kunit *test)
 }
 
 /*
- * Contract revalidate: the folio goes to another root while the walker sleeps
- * on the rwsem of the old one. The walker must end on the new one.
+ * The folio goes to another root while the walker sleeps on the rwsem of the
+ * old one. The walker must end on the new one.
  */
 static void sleeping_walker_follows_a_move(struct kunit *test)
 {
@@ -178,8 +178,8 @@ static void munmap_fn(void *data)
 }
 
 /*
- * Contract revalidate: the folio goes to another root, and is unmapped, while the
- * walker sleeps. Nothing is left to lock; what it found at first is no answer.
+ * The folio goes to another root, and is unmapped, while the walker sleeps.
+ * Nothing is left to lock; what it found at first is no answer.
  */
 static void moved_and_unmapped_meanwhile_gives_null(struct kunit *test)
 {
@@ -303,11 +303,18 @@ static void expect_null_if_unmapped(struct kunit *test, bool contended)
 	rmap_kunit_expect_unchanged(test, walker->folio, &walker->before);
 }
 
+/*
+ * The folio is unmapped right before the walker's trylock, which succeeds:
+ * NULL, and the rwsem is let go.
+ */
 static void unmapped_before_the_trylock_gives_null(struct kunit *test)
 {
 	expect_null_if_unmapped(test, false);
 }
 
+/*
+ * The same, but the trylock fails: NULL at once, without waiting for the rwsem.
+ */
 static void unmapped_before_it_would_sleep_gives_null(struct kunit *test)
 {
 	expect_null_if_unmapped(test, true);
@@ -357,9 +364,9 @@ static void last_vma_gone_before_the_rwsem_gives_null(struct kunit *test)
 }
 
 /*
- * Contract revalidate: as above, and the folio goes to another root before. The
- * walker's reference is the last one on what the folio left: to drop it frees that,
- * which takes the rwsem that the walker has just got.
+ * The last VMA goes away in the same way, and the folio goes to another root
+ * before. The walker's reference is the last one on what the folio left: to
+ * drop it frees that, which takes the rwsem that the walker has just got.
  */
 static void last_vma_gone_after_a_move_gives_null(struct kunit *test)
 {
@@ -407,8 +414,8 @@ static void last_vma_gone_after_a_move_gives_null(struct kunit *test)
 }
 
 /*
- * Contract revalidate: the folio goes to another root between the walker's look
- * at folio->mapping and its trylock, which succeeds. It must end on the new one.
+ * The folio goes to another root between the walker's look at folio->mapping
+ * and its trylock, which succeeds. It must end on the new one.
  */
 static void trylock_follows_a_move(struct kunit *test)
 {

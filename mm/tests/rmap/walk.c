@@ -275,16 +275,24 @@ static void walk_without_anon_lock(struct kunit *test, bool try_lock)
 	rmap_kunit_expect_unchanged(test, walker->folio, &walker->before);
 }
 
+/*
+ * A control without anon_lock, with try_lock: the walk gives up on a contended
+ * root, and says so.
+ */
 static void walk_without_anon_lock_gives_up_on_contention(struct kunit *test)
 {
 	walk_without_anon_lock(test, true);
 }
 
+/*
+ * A control without anon_lock, without try_lock: the walk waits for the rwsem.
+ */
 static void walk_without_anon_lock_waits_for_the_rwsem(struct kunit *test)
 {
 	walk_without_anon_lock(test, false);
 }
 
+/* A VMA that invalid_vma() rules out is not visited. */
 static void walk_honours_invalid_vma(struct kunit *test)
 {
 	struct walker *walker = walker_alloc(test);
@@ -298,6 +306,7 @@ static void walk_honours_invalid_vma(struct kunit *test)
 	KUNIT_EXPECT_PTR_NE(test, walk->mm[0], current->mm);
 }
 
+/* The walk ends, with the rwsem unlocked, when rmap_one() returns false. */
 static void walk_honours_rmap_one(struct kunit *test)
 {
 	struct walker *walker = walker_alloc(test);
@@ -310,6 +319,7 @@ static void walk_honours_rmap_one(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, rwsem_is_locked(&walker->anon_vma->root->rwsem));
 }
 
+/* The walk ends when done() says so. */
 static void walk_honours_done(struct kunit *test)
 {
 	struct walker *walker = walker_alloc(test);

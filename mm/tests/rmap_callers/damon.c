@@ -154,26 +154,31 @@ static void damon_mkold_expect_aged(struct kunit *test, struct caller *caller)
 	KUNIT_EXPECT_TRUE(test, folio_test_young(caller->folio));
 }
 
+/* DAMON makes the PTE old, and marks the folio idle and young. */
 static void damon_mkold_ages_the_folio(struct kunit *test)
 {
 	damon_mkold_expect_aged(test, caller_of_page(test));
 }
 
+/* DAMON makes the PTEs of all processes old. */
 static void damon_mkold_ages_each_process(struct kunit *test)
 {
 	damon_mkold_expect_aged(test, caller_of_shared_page(test));
 }
 
+/* DAMON makes all mappings of a KSM folio old. */
 static void damon_mkold_ages_each_ksm_mapping(struct kunit *test)
 {
 	damon_mkold_expect_aged(test, caller_of_ksm_folio(test));
 }
 
+/* DAMON makes the PMD of a huge page old. */
 static void damon_mkold_ages_a_thp(struct kunit *test)
 {
 	damon_mkold_expect_aged(test, caller_of_thp(test));
 }
 
+/* DAMON's mkold walks a locked folio. */
 static void damon_mkold_walks_a_locked_folio(struct kunit *test)
 {
 	rmap_kunit_needs_contract(test, RMAP_KUNIT_LOCKED);
@@ -181,12 +186,14 @@ static void damon_mkold_walks_a_locked_folio(struct kunit *test)
 				  damon_mkold_of(test, caller_of_page(test)));
 }
 
+/* DAMON's mkold walks a locked KSM folio. */
 static void damon_mkold_walks_a_locked_ksm_folio(struct kunit *test)
 {
 	caller_expect_locked_walk(test,
 				  damon_mkold_of(test, caller_of_ksm_folio(test)));
 }
 
+/* DAMON's mkold walks a locked huge page. */
 static void damon_mkold_walks_a_locked_thp(struct kunit *test)
 {
 	rmap_kunit_needs_contract(test, RMAP_KUNIT_LOCKED);
@@ -201,17 +208,20 @@ static void damon_mkold_expect_nothing(struct kunit *test, struct caller *caller
 	KUNIT_EXPECT_FALSE(test, folio_test_young(caller->folio));
 }
 
+/* If somebody else has locked the folio, mkold does nothing. */
 static void damon_mkold_contended_does_nothing(struct kunit *test)
 {
 	rmap_kunit_needs_contract(test, RMAP_KUNIT_LOCKED);
 	damon_mkold_expect_nothing(test, caller_of_page(test));
 }
 
+/* The same for a KSM folio. */
 static void damon_mkold_contended_ksm_does_nothing(struct kunit *test)
 {
 	damon_mkold_expect_nothing(test, caller_of_ksm_folio(test));
 }
 
+/* A young PTE counts as an access, and stays young. */
 static void damon_young_notices_an_access(struct kunit *test)
 {
 	struct caller *caller = damon_young_of(test, caller_of_page(test));
@@ -222,7 +232,7 @@ static void damon_young_notices_an_access(struct kunit *test)
 	caller_expect_young(test, caller);
 }
 
-/* An access by either process is enough: by the parent here, */
+/* An access by the parent is enough. */
 static void damon_young_notices_the_parents_access(struct kunit *test)
 {
 	struct caller *caller = damon_young_of(test, caller_of_page(test));
@@ -235,7 +245,7 @@ static void damon_young_notices_the_parents_access(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, caller->ret, 1);
 }
 
-/* and by the child here. */
+/* So is an access by the child. */
 static void damon_young_notices_the_childs_access(struct kunit *test)
 {
 	struct caller *caller = damon_young_of_idle(test, caller_of_page(test));
@@ -256,26 +266,31 @@ static void damon_young_expect_no_access(struct kunit *test, struct caller *call
 	KUNIT_EXPECT_EQ(test, caller->ret, 0);
 }
 
+/* A page that nobody accessed since it was made old is not young. */
 static void damon_young_notices_no_access(struct kunit *test)
 {
 	damon_young_expect_no_access(test, caller_of_page(test));
 }
 
+/* Nor is a page of two processes, if neither accessed it. */
 static void damon_young_notices_no_access_by_any_process(struct kunit *test)
 {
 	damon_young_expect_no_access(test, caller_of_shared_page(test));
 }
 
+/* Nor is a KSM folio that nobody accessed. */
 static void damon_young_notices_no_access_to_a_ksm_folio(struct kunit *test)
 {
 	damon_young_expect_no_access(test, caller_of_ksm_folio(test));
 }
 
+/* Nor is a huge page that nobody accessed. */
 static void damon_young_notices_no_access_to_a_thp(struct kunit *test)
 {
 	damon_young_expect_no_access(test, caller_of_thp(test));
 }
 
+/* DAMON's young walks a locked folio. */
 static void damon_young_walks_a_locked_folio(struct kunit *test)
 {
 	rmap_kunit_needs_contract(test, RMAP_KUNIT_LOCKED);
@@ -283,12 +298,14 @@ static void damon_young_walks_a_locked_folio(struct kunit *test)
 				  damon_young_of_idle(test, caller_of_page(test)));
 }
 
+/* DAMON's young walks a locked KSM folio. */
 static void damon_young_walks_a_locked_ksm_folio(struct kunit *test)
 {
 	caller_expect_locked_walk(test,
 				  damon_young_of_idle(test, caller_of_ksm_folio(test)));
 }
 
+/* DAMON's young walks a locked huge page. */
 static void damon_young_walks_a_locked_thp(struct kunit *test)
 {
 	rmap_kunit_needs_contract(test, RMAP_KUNIT_LOCKED);
@@ -304,12 +321,14 @@ static void damon_young_expect_not_young(struct kunit *test, struct caller *call
 	KUNIT_EXPECT_EQ(test, caller->ret, 0);
 }
 
+/* If somebody else has locked the folio, young says no, and does not walk. */
 static void damon_young_contended_says_not_young(struct kunit *test)
 {
 	rmap_kunit_needs_contract(test, RMAP_KUNIT_LOCKED);
 	damon_young_expect_not_young(test, caller_of_page(test));
 }
 
+/* The same for a KSM folio. */
 static void damon_young_contended_ksm_says_not_young(struct kunit *test)
 {
 	damon_young_expect_not_young(test, caller_of_ksm_folio(test));
@@ -330,7 +349,10 @@ static void damos_young_filter_ages_what_it_leaves_out(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, caller->ret, PAGE_SIZE);
 }
 
-/* It walks to age the folio, and the next time, as that is not young, to look. */
+/*
+ * The filter locks the folio for both of its walks: to age it, and the next
+ * time, as it is not young, to look.
+ */
 static void damos_young_filter_walks_a_locked_folio(struct kunit *test)
 {
 	struct caller *caller;

@@ -32,30 +32,35 @@ static void folio_referenced_expect_all(struct kunit *test, struct caller *calle
 	KUNIT_EXPECT_TRUE(test, vma_flags_empty(&caller->vm_flags));
 }
 
+/* A young PTE counts as one reference, and is made old. */
 static void folio_referenced_counts_a_young_pte(struct kunit *test)
 {
 	folio_referenced_expect_all(test,
 				    folio_referenced_of(test, caller_of_page(test)));
 }
 
+/* The young PTEs of both processes that map a page count. */
 static void folio_referenced_counts_each_process(struct kunit *test)
 {
 	folio_referenced_expect_all(test,
 				    folio_referenced_of(test, caller_of_shared_page(test)));
 }
 
+/* The young PTEs of all mappings of a KSM folio count. */
 static void folio_referenced_counts_each_ksm_mapping(struct kunit *test)
 {
 	folio_referenced_expect_all(test,
 				    folio_referenced_of(test, caller_of_ksm_folio(test)));
 }
 
+/* A huge page that a PMD maps counts as one reference. */
 static void folio_referenced_counts_a_thp_once(struct kunit *test)
 {
 	folio_referenced_expect_all(test,
 				    folio_referenced_of(test, caller_of_thp(test)));
 }
 
+/* Called with the folio unlocked, it locks the folio for the walk. */
 static void folio_referenced_walks_a_locked_folio(struct kunit *test)
 {
 	rmap_kunit_needs_contract(test, RMAP_KUNIT_LOCKED);
@@ -63,12 +68,14 @@ static void folio_referenced_walks_a_locked_folio(struct kunit *test)
 				  folio_referenced_of(test, caller_of_page(test)));
 }
 
+/* It locks a KSM folio for the walk. */
 static void folio_referenced_walks_a_locked_ksm_folio(struct kunit *test)
 {
 	caller_expect_locked_walk(test,
 				  folio_referenced_of(test, caller_of_ksm_folio(test)));
 }
 
+/* It locks a huge page for the walk. */
 static void folio_referenced_walks_a_locked_thp(struct kunit *test)
 {
 	rmap_kunit_needs_contract(test, RMAP_KUNIT_LOCKED);
@@ -104,6 +111,7 @@ static void folio_referenced_clears_idle(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, folio_test_idle(caller->folio));
 }
 
+/* If the caller has locked the folio, it walks, and leaves the lock alone. */
 static void folio_referenced_uses_the_callers_lock(struct kunit *test)
 {
 	struct caller *caller = folio_referenced_of(test, caller_of_page(test));
@@ -126,6 +134,9 @@ static void folio_referenced_expect_yes(struct kunit *test, struct caller *calle
 	KUNIT_EXPECT_TRUE(test, vma_flags_empty(&caller->vm_flags));
 }
 
+/*
+ * If somebody else has locked the folio, it says referenced, and does not walk.
+ */
 static void folio_referenced_contended_says_referenced(struct kunit *test)
 {
 	rmap_kunit_needs_contract(test, RMAP_KUNIT_LOCKED);
@@ -133,13 +144,17 @@ static void folio_referenced_contended_says_referenced(struct kunit *test)
 				    folio_referenced_of(test, caller_of_page(test)));
 }
 
+/* The same for a KSM folio. */
 static void folio_referenced_contended_ksm_says_referenced(struct kunit *test)
 {
 	folio_referenced_expect_yes(test,
 				    folio_referenced_of(test, caller_of_ksm_folio(test)));
 }
 
-/* It does not wait for the root's rwsem, and says that it has not looked. */
+/*
+ * folio_referenced() does not wait for the root's rwsem: it says that it has
+ * not looked.
+ */
 static void folio_referenced_gives_up_on_the_rwsem(struct kunit *test)
 {
 	struct caller *caller = folio_referenced_of(test, caller_of_page(test));

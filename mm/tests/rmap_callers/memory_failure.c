@@ -124,6 +124,10 @@ static void poisoned_expect_thp_kept(struct kunit *test, struct poisoned *poison
 	rmap_kunit_expect_unchanged(test, poisoned->folio, &poisoned->before);
 }
 
+/*
+ * A THP that cannot be split is locked while its processes are looked up. They
+ * get SIGBUS; the THP stays as it is.
+ */
 static void memory_failure_unsplittable_thp_locks_the_folio(struct kunit *test)
 {
 	struct poisoned *poisoned;
@@ -168,6 +172,10 @@ static void poisoned_remove_unlock(void *data)
 	unregister_kretprobe(&poisoned->unlock);
 }
 
+/*
+ * If somebody locks such a THP right after the failed split, memory_failure()
+ * waits, and walks afterwards.
+ */
 static void memory_failure_unsplittable_thp_waits_for_the_lock(struct kunit *test)
 {
 	enum rmap_kunit_outcome outcome;
@@ -213,6 +221,10 @@ static void poisoned_expect_recovered(struct kunit *test, struct poisoned *poiso
 	KUNIT_EXPECT_EQ(test, rmap_kunit_touch(poisoned->addr), -EFAULT);
 }
 
+/*
+ * A page that is hit is unmapped and poisoned, its processes get SIGBUS, and
+ * the folio is locked in each walk.
+ */
 static void memory_failure_takes_a_page_out_of_use(struct kunit *test)
 {
 	unsigned long addr = rmap_kunit_mmap(test, 1);
@@ -233,6 +245,7 @@ static void poisoned_bystander(struct rmap_kunit_child *child)
 	do_madvise(current->mm, *addr, PAGE_SIZE, MADV_DONTNEED);
 }
 
+/* A process that shared the page and has let go of it gets no signal. */
 static void memory_failure_spares_who_does_not_map_the_page(struct kunit *test)
 {
 	unsigned long addr = rmap_kunit_mmap(test, 1);

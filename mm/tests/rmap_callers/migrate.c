@@ -112,7 +112,10 @@ static void try_to_migrate_keeps_young_and_dirty(struct kunit *test)
 	caller_expect_old(test, caller);
 }
 
-/* A page of a file: writes are to be noticed again. */
+/*
+ * folio_mkclean() write-protects a page of a file, so that the next write is
+ * noticed.
+ */
 static void folio_mkclean_write_protects(struct kunit *test)
 {
 	unsigned long addr = rmap_kunit_mmap_file(test);

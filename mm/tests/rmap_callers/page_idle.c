@@ -26,26 +26,33 @@ static void page_idle_write_expect_aged(struct kunit *test, struct caller *calle
 	KUNIT_EXPECT_TRUE(test, folio_test_young(caller->folio));
 }
 
+/*
+ * A write to the bitmap makes the PTE old, and marks the folio idle and young.
+ */
 static void page_idle_write_ages_the_folio(struct kunit *test)
 {
 	page_idle_write_expect_aged(test, caller_of_page(test));
 }
 
+/* It makes the PTEs of all processes old. */
 static void page_idle_write_ages_each_process(struct kunit *test)
 {
 	page_idle_write_expect_aged(test, caller_of_shared_page(test));
 }
 
+/* It makes all mappings of a KSM folio old. */
 static void page_idle_write_ages_each_ksm_mapping(struct kunit *test)
 {
 	page_idle_write_expect_aged(test, caller_of_ksm_folio(test));
 }
 
+/* It makes the PMD of a huge page old. */
 static void page_idle_write_ages_a_thp(struct kunit *test)
 {
 	page_idle_write_expect_aged(test, caller_of_thp(test));
 }
 
+/* A write to the bitmap walks a locked folio. */
 static void page_idle_write_walks_a_locked_folio(struct kunit *test)
 {
 	rmap_kunit_needs_contract(test, RMAP_KUNIT_LOCKED);
@@ -53,12 +60,14 @@ static void page_idle_write_walks_a_locked_folio(struct kunit *test)
 				  page_idle_write_of(test, caller_of_page(test)));
 }
 
+/* A write to the bitmap walks a locked KSM folio. */
 static void page_idle_write_walks_a_locked_ksm_folio(struct kunit *test)
 {
 	caller_expect_locked_walk(test,
 				  page_idle_write_of(test, caller_of_ksm_folio(test)));
 }
 
+/* A write to the bitmap walks a locked huge page. */
 static void page_idle_write_walks_a_locked_thp(struct kunit *test)
 {
 	rmap_kunit_needs_contract(test, RMAP_KUNIT_LOCKED);
@@ -75,12 +84,17 @@ static void page_idle_write_expect_idle_only(struct kunit *test,
 	KUNIT_EXPECT_FALSE(test, folio_test_young(caller->folio));
 }
 
+/*
+ * If somebody else has locked the folio, a write marks it idle, and does not
+ * walk.
+ */
 static void page_idle_write_contended_only_sets_idle(struct kunit *test)
 {
 	rmap_kunit_needs_contract(test, RMAP_KUNIT_LOCKED);
 	page_idle_write_expect_idle_only(test, caller_of_page(test));
 }
 
+/* The same for a KSM folio. */
 static void page_idle_write_contended_ksm_only_sets_idle(struct kunit *test)
 {
 	page_idle_write_expect_idle_only(test, caller_of_ksm_folio(test));
@@ -96,26 +110,31 @@ static void page_idle_read_expect_access(struct kunit *test, struct caller *call
 	KUNIT_EXPECT_TRUE(test, folio_test_young(caller->folio));
 }
 
+/* A page that was accessed since it was marked idle reads as not idle. */
 static void page_idle_read_notices_an_access(struct kunit *test)
 {
 	page_idle_read_expect_access(test, caller_of_page(test));
 }
 
+/* A read makes the PTEs of all processes old. */
 static void page_idle_read_ages_each_process(struct kunit *test)
 {
 	page_idle_read_expect_access(test, caller_of_shared_page(test));
 }
 
+/* A read makes all mappings of a KSM folio old. */
 static void page_idle_read_ages_each_ksm_mapping(struct kunit *test)
 {
 	page_idle_read_expect_access(test, caller_of_ksm_folio(test));
 }
 
+/* A huge page that was accessed reads as not idle. */
 static void page_idle_read_notices_an_access_to_a_thp(struct kunit *test)
 {
 	page_idle_read_expect_access(test, caller_of_thp(test));
 }
 
+/* A read of the bitmap walks a locked folio. */
 static void page_idle_read_walks_a_locked_folio(struct kunit *test)
 {
 	rmap_kunit_needs_contract(test, RMAP_KUNIT_LOCKED);
@@ -123,12 +142,14 @@ static void page_idle_read_walks_a_locked_folio(struct kunit *test)
 				  page_idle_read_of(test, caller_of_page(test)));
 }
 
+/* A read of the bitmap walks a locked KSM folio. */
 static void page_idle_read_walks_a_locked_ksm_folio(struct kunit *test)
 {
 	caller_expect_locked_walk(test,
 				  page_idle_read_of(test, caller_of_ksm_folio(test)));
 }
 
+/* A read of the bitmap walks a locked huge page. */
 static void page_idle_read_walks_a_locked_thp(struct kunit *test)
 {
 	rmap_kunit_needs_contract(test, RMAP_KUNIT_LOCKED);
@@ -136,7 +157,7 @@ static void page_idle_read_walks_a_locked_thp(struct kunit *test)
 				  page_idle_read_of(test, caller_of_thp(test)));
 }
 
-/* Nothing has accessed the folio since it was marked idle. */
+/* A page that nobody has accessed since it was marked idle reads as idle. */
 static void page_idle_read_reports_idle(struct kunit *test)
 {
 	struct caller *caller = page_idle_write_of(test, caller_of_page(test));
@@ -159,12 +180,17 @@ static void page_idle_read_expect_the_flag(struct kunit *test,
 	KUNIT_EXPECT_FALSE(test, folio_test_young(caller->folio));
 }
 
+/*
+ * If somebody else has locked the folio, a read reports its idle flag, and does
+ * not walk.
+ */
 static void page_idle_read_contended_reports_the_flag(struct kunit *test)
 {
 	rmap_kunit_needs_contract(test, RMAP_KUNIT_LOCKED);
 	page_idle_read_expect_the_flag(test, caller_of_page(test));
 }
 
+/* The same for a KSM folio. */
 static void page_idle_read_contended_ksm_reports_the_flag(struct kunit *test)
 {
 	page_idle_read_expect_the_flag(test, caller_of_ksm_folio(test));

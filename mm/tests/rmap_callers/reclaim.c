@@ -99,12 +99,14 @@ static void reclaim_expect_locked_walks(struct kunit *test, struct caller *calle
 	KUNIT_EXPECT_FALSE(test, folio_test_locked(caller->folio));
 }
 
+/* Whenever reclaim walks the page's mappings, the page is locked. */
 static void reclaim_locks_the_folio(struct kunit *test)
 {
 	rmap_kunit_needs_contract(test, RMAP_KUNIT_LOCKED);
 	reclaim_expect_locked_walks(test, reclaim_alloc(test, false));
 }
 
+/* So it is with the multi-gen LRU (CONFIG_LRU_GEN). */
 static void multi_gen_reclaim_locks_the_folio(struct kunit *test)
 {
 	reclaim_expect_locked_walks(test, reclaim_alloc(test, true));

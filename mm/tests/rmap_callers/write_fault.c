@@ -68,6 +68,9 @@ static bool write_fault_reuses(struct kunit *test, struct write_fault *fault,
 	return rmap_kunit_folio(test, fault->addr) == fault->folio;
 }
 
+/*
+ * A write to an exclusive page reuses it, and does not wait for the folio lock.
+ */
 static void write_to_exclusive_page_needs_no_folio_lock(struct kunit *test)
 {
 	struct write_fault *fault = write_fault_alloc(test);
@@ -87,16 +90,19 @@ static void write_to_isolated_page_copies(struct kunit *test, bool locked)
 	KUNIT_EXPECT_FALSE(test, write_fault_reuses(test, fault, locked));
 }
 
+/* A page that is not exclusive, and that reclaim has isolated, is copied. */
 static void write_to_isolated_page_copies_it(struct kunit *test)
 {
 	write_to_isolated_page_copies(test, false);
 }
 
+/* So it is if the page is locked too: the write does not wait. */
 static void write_to_isolated_locked_page_copies_it(struct kunit *test)
 {
 	write_to_isolated_page_copies(test, true);
 }
 
+/* If nobody else has a reference, it is reused, and is exclusive again. */
 static void write_to_page_of_one_process_reuses_it(struct kunit *test)
 {
 	struct write_fault *fault = write_fault_alloc_forked(test);

@@ -18,11 +18,13 @@ static void move_with_protection(struct kunit *test, unsigned long src_prot,
 	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->dst));
 }
 
+/* Nothing moves between areas that cannot be written to. */
 static void read_only_areas_are_refused(struct kunit *test)
 {
 	move_with_protection(test, PROT_READ, PROT_READ);
 }
 
+/* Source and destination must have the same protection. */
 static void different_protection_is_refused(struct kunit *test)
 {
 	const unsigned long rw = PROT_READ | PROT_WRITE;
@@ -57,6 +59,7 @@ static void different_page_protection_is_refused(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->dst));
 }
 
+/* Between mlocked and other memory nothing moves, in either direction. */
 static void locked_and_unlocked_memory_do_not_mix(struct kunit *test)
 {
 	struct move *move = move_page(test);
@@ -77,6 +80,7 @@ static void locked_and_unlocked_memory_do_not_mix(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->dst));
 }
 
+/* Between mlocked areas a page moves, and stays mlocked. */
 static void page_moves_between_locked_areas(struct kunit *test)
 {
 	struct move *move = move_page(test);
@@ -104,7 +108,10 @@ static void move_flag_vma(unsigned long addr, unsigned long flag, bool set)
 	mmap_write_unlock(current->mm);
 }
 
-/* Memory of a device, and the like: its page table entries are not what they seem. */
+/*
+ * Memory of a device and the like is refused: its page table entries are not
+ * what they seem.
+ */
 static void special_areas_are_refused(struct kunit *test)
 {
 	static const unsigned long flags[] = {
@@ -142,6 +149,7 @@ static void hugetlb_memory_is_refused(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->dst));
 }
 
+/* Pages of a shared mapping do not move. */
 static void shared_source_is_refused(struct kunit *test)
 {
 	struct move *move = move_page(test);
@@ -172,7 +180,7 @@ static void private_file_mapping_is_refused(struct kunit *test)
 	move_expect_refused(test, move, -EINVAL);
 }
 
-/* Nothing is mapped there at all. */
+/* A range where nothing is mapped is refused. */
 static void missing_areas_are_refused(struct kunit *test)
 {
 	struct move *move = move_page(test);

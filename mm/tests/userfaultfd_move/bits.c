@@ -63,6 +63,7 @@ static void moved_page_is_soft_dirty(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, pte_soft_dirty(pte));
 }
 
+/* A swap entry that moved counts as soft-dirty too. */
 static void moved_swap_entry_is_soft_dirty(struct kunit *test)
 {
 	struct move *move;
@@ -111,7 +112,7 @@ static void write_protected_swap_entry_moves(struct kunit *test)
 	rmap_kunit_write(test, move->dst, MOVE_OTHER);
 }
 
-/* No page, but a mark that writes to the hole are watched: this cannot move. */
+/* A hole that is marked as write-protected does not move. */
 static void write_protected_hole_is_refused(struct kunit *test)
 {
 	struct move *move = move_area(test, 1);
@@ -126,7 +127,7 @@ static void write_protected_hole_is_refused(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->dst));
 }
 
-/* What was marked as poisoned stays where it is. */
+/* A poison marker stays where it is. */
 static void poisoned_entry_is_refused(struct kunit *test)
 {
 #ifdef UFFDIO_POISON

@@ -86,11 +86,16 @@ static void move_with_bracket(struct kunit *test, struct move *move)
 	KUNIT_EXPECT_EQ(test, bracket->starts, bracket->ends);
 }
 
+/*
+ * The source is invalidated for secondary MMUs, once: it begins before the page
+ * moves, and ends after.
+ */
 static void source_is_invalidated_around_the_move(struct kunit *test)
 {
 	move_with_bracket(test, move_page(test));
 }
 
+/* So it is when a huge page moves. */
 static void thp_source_is_invalidated_around_the_move(struct kunit *test)
 {
 	move_with_bracket(test, move_thp(test));
@@ -329,6 +334,10 @@ static void move_under_a_scribbler(struct kunit *test, unsigned long nr)
 	KUNIT_EXPECT_EQ(test, changed, 0);
 }
 
+/*
+ * Another CPU that writes to the source all the time never writes to a page
+ * that has moved, in runs that are flushed page by page or all at once.
+ */
 static void moved_pages_are_out_of_reach_of_other_cpus(struct kunit *test)
 {
 	if (num_online_cpus() < 2)

@@ -3,6 +3,7 @@
  * Moves of huge pages: whole, or split on the way
  */
 
+/* A huge page moves as a whole, with its place in the reverse map. */
 static void thp_moves_whole_with_its_anon_vma(struct kunit *test)
 {
 	struct move *move = move_thp(test);
@@ -192,6 +193,7 @@ static void move_part_of_thp(struct kunit *test, struct move *move,
 	}
 }
 
+/* A huge page is split if only a part of it is to move. */
 static void thp_is_split_for_a_range_that_is_shorter(struct kunit *test)
 {
 	move_part_of_thp(test, move_numbered_thp(test, rmap_kunit_mmap_thp(test),
@@ -199,6 +201,7 @@ static void thp_is_split_for_a_range_that_is_shorter(struct kunit *test)
 			 0, 2);
 }
 
+/* A huge page is split if the range begins inside of it. */
 static void thp_is_split_for_an_unaligned_source(struct kunit *test)
 {
 	move_part_of_thp(test, move_numbered_thp(test, rmap_kunit_mmap_thp(test),
@@ -206,6 +209,7 @@ static void thp_is_split_for_an_unaligned_source(struct kunit *test)
 			 1, MOVE_THP_PAGES);
 }
 
+/* A huge page is split if the destination is not aligned like it. */
 static void thp_is_split_for_an_unaligned_destination(struct kunit *test)
 {
 	unsigned long dst = rmap_kunit_mmap_thps(test, 2) + PAGE_SIZE;
@@ -231,7 +235,10 @@ static void thp_is_split_for_a_page_table_at_the_destination(struct kunit *test)
 	move_part_of_thp(test, move, 0, MOVE_THP_PAGES);
 }
 
-/* Nothing but the folio says that such pages belong together. */
+/*
+ * A huge page that PTEs map is split too: nothing but the folio says that its
+ * pages belong together.
+ */
 static void thp_mapped_by_ptes_is_split(struct kunit *test)
 {
 	struct move *move = move_numbered_thp(test, rmap_kunit_mmap_thp(test),
@@ -283,6 +290,7 @@ static void moved_thp_is_dirty(struct kunit *test)
 #endif
 }
 
+/* A pinned huge page stays whole where it is, until it is unpinned. */
 static void pinned_thp_is_refused(struct kunit *test)
 {
 	struct move *move = move_thp(test);
@@ -381,6 +389,9 @@ static void forked_thp_is_refused_and_stays_whole(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->dst));
 }
 
+/*
+ * A huge page at the destination is not replaced, in whole or in part: EEXIST.
+ */
 static void present_thp_destination_is_refused(struct kunit *test)
 {
 	unsigned long dst = rmap_kunit_mmap_thp(test);
@@ -437,6 +448,7 @@ static void huge_zero_page_moves_whole(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, rmap_kunit_read(test, move->dst + PAGE_SIZE), 0);
 }
 
+/* If only a page of it is to move, the destination gets the zero page. */
 static void huge_zero_page_is_split_for_a_shorter_range(struct kunit *test)
 {
 	struct move *move = move_huge_zero_page(test);

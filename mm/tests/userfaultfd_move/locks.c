@@ -3,37 +3,45 @@
  * Which locks a move waits for, and which it does not
  */
 
+/* A move does not wait for a reader of the source root's rwsem. */
 static void page_moves_while_root_is_read_locked(struct kunit *test)
 {
 	rmap_kunit_needs_contract(test, RMAP_KUNIT_LOCKED);
 	move_with_root_held(test, move_page(test), false, RMAP_KUNIT_DONE);
 }
 
+/* A move does not wait for a writer of the source root's rwsem. */
 static void page_moves_while_root_is_write_locked(struct kunit *test)
 {
 	rmap_kunit_needs_contract(test, RMAP_KUNIT_LOCKED);
 	move_with_root_held(test, move_page(test), true, RMAP_KUNIT_DONE);
 }
 
+/* Nor does the move of a huge page wait for a reader. */
 static void thp_moves_while_root_is_read_locked(struct kunit *test)
 {
 	rmap_kunit_needs_contract(test, RMAP_KUNIT_LOCKED);
 	move_with_root_held(test, move_thp(test), false, RMAP_KUNIT_DONE);
 }
 
+/* Nor does the move of a huge page wait for a writer. */
 static void thp_moves_while_root_is_write_locked(struct kunit *test)
 {
 	rmap_kunit_needs_contract(test, RMAP_KUNIT_LOCKED);
 	move_with_root_held(test, move_thp(test), true, RMAP_KUNIT_DONE);
 }
 
-/* Contract revalidate: walks that have not locked the folio rely on this. */
+/*
+ * A move waits for readers of the source root's rwsem: walks that have not
+ * locked the folio rely on this.
+ */
 static void page_waits_while_root_is_read_locked(struct kunit *test)
 {
 	rmap_kunit_needs_contract(test, RMAP_KUNIT_REVALIDATE);
 	move_with_root_held(test, move_page(test), false, RMAP_KUNIT_BLOCKED);
 }
 
+/* The move of a huge page waits for readers of the root's rwsem too. */
 static void thp_waits_while_root_is_read_locked(struct kunit *test)
 {
 	rmap_kunit_needs_contract(test, RMAP_KUNIT_REVALIDATE);
@@ -61,11 +69,13 @@ static void move_with_folio_locked(struct kunit *test, struct move *move)
 	move_expect_moved(test, move);
 }
 
+/* A move waits for whoever has locked the folio; until then the folio stays. */
 static void page_waits_for_the_folio_lock(struct kunit *test)
 {
 	move_with_folio_locked(test, move_page(test));
 }
 
+/* So does the move of a huge page. */
 static void thp_waits_for_the_folio_lock(struct kunit *test)
 {
 	move_with_folio_locked(test, move_thp(test));

@@ -115,11 +115,13 @@ static void move_expect_hole_to_fault(struct kunit *test, struct move *move)
 	KUNIT_EXPECT_EQ(test, rmap_kunit_read(test, move->dst), MOVE_VALUE);
 }
 
+/* A read of the source after the move faults in a new page of zeroes. */
 static void source_faults_as_a_hole(struct kunit *test)
 {
 	move_expect_hole_to_fault(test, move_page(test));
 }
 
+/* So does a read of where a huge page was. */
 static void thp_source_faults_as_a_hole(struct kunit *test)
 {
 	move_expect_hole_to_fault(test, move_thp(test));
@@ -127,6 +129,7 @@ static void thp_source_faults_as_a_hole(struct kunit *test)
 
 #define MOVE_SEVERAL	16
 
+/* All pages of a range move, each with its content, anon_vma and index. */
 static void several_pages_move_in_one_call(struct kunit *test)
 {
 	struct move *move = move_area(test, MOVE_SEVERAL);
@@ -183,6 +186,7 @@ static struct move *move_four_pages(struct kunit *test)
 	return move;
 }
 
+/* A page at the destination, half way, stops the move there: EEXIST is next. */
 static void present_page_half_way_stops_the_move(struct kunit *test)
 {
 	struct move *move = move_four_pages(test);
@@ -211,6 +215,7 @@ static void half_a_move_reports_how_far_it_came(struct kunit *test)
 			MOVE_VALUE);
 }
 
+/* A pinned page half way stops the move there: EBUSY is next. */
 static void pinned_page_half_way_stops_the_move(struct kunit *test)
 {
 	struct move *move = move_four_pages(test);
@@ -277,7 +282,7 @@ static void overlapping_range_does_not_move_up(struct kunit *test)
 	}
 }
 
-/* A hole so large that there is no page table either. */
+/* The same where there is no page table: refused unless holes are allowed. */
 static void hole_without_a_page_table_moves_if_allowed(struct kunit *test)
 {
 	unsigned long src = rmap_kunit_mmap_far(test, PAGE_SIZE);

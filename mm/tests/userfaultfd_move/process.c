@@ -256,6 +256,9 @@ static void move_wakes_who_waits_for_the_page(struct kunit *test)
 	move_expect_moved(test, move);
 }
 
+/*
+ * With DONTWAKE, a fault on the destination goes on waiting until UFFDIO_WAKE.
+ */
 static void dontwake_leaves_waiters_asleep(struct kunit *test)
 {
 	struct move *move = move_page(test);

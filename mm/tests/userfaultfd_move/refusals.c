@@ -30,6 +30,7 @@ static void forked_page_is_refused(struct kunit *test)
 	move_expect_moved(test, move);
 }
 
+/* A page at the destination is not replaced: EEXIST. */
 static void present_destination_is_refused(struct kunit *test)
 {
 	struct move *move = move_page(test);
@@ -142,6 +143,7 @@ static void other_kinds_of_destination_are_refused(struct kunit *test)
 	move_expect_refused(test, move, -EINVAL);
 }
 
+/* An argument that cannot be read is refused: EFAULT, and nothing moves. */
 static void bad_argument_is_refused(struct kunit *test)
 {
 	struct move *move = move_page(test);

@@ -67,7 +67,7 @@ static void run_ends_with_the_page_table_of_its_source(struct kunit *test)
 	}
 }
 
-/* Pages that are pinned, shared, locked ... in the midst of others. */
+/* A pinned page stops the run: EBUSY is next. */
 static void pinned_page_in_a_run_stops_it(struct kunit *test)
 {
 	struct move *move = move_run(test, MOVE_RUN);
@@ -89,6 +89,7 @@ static void pinned_page_in_a_run_stops_it(struct kunit *test)
 	move_expect_run(test, move, MOVE_RUN);
 }
 
+/* A page that is shared with a child stops the run: EBUSY is next. */
 static void forked_page_in_a_run_stops_it(struct kunit *test)
 {
 	struct move *move = move_run(test, MOVE_RUN);
@@ -108,6 +109,7 @@ static void forked_page_in_a_run_stops_it(struct kunit *test)
 	move_expect_run(test, move, 5);
 }
 
+/* A page at the destination stops the run: EEXIST is next. */
 static void present_destination_in_a_run_stops_it(struct kunit *test)
 {
 	struct move *move = move_run(test, MOVE_RUN);
@@ -187,6 +189,7 @@ static void run_goes_on_after_other_entries(struct kunit *test)
 			move_expect_page(test, move, i, move->dst);
 }
 
+/* A poison marker stops the run: EFAULT is next. */
 static void marker_in_a_run_stops_it(struct kunit *test)
 {
 #ifdef UFFDIO_POISON

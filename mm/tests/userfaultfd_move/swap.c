@@ -3,6 +3,7 @@
  * Moves of pages that are swapped out, in the swap cache or not
  */
 
+/* A page that is swapped out moves as its swap entry. */
 static void swapped_page_moves_without_being_read_in(struct kunit *test)
 {
 	struct move *move = move_swapped_page(test, false);
@@ -21,24 +22,30 @@ static void swapped_page_moves_with_its_swap_cache_folio(struct kunit *test)
 	move_expect_moved_swapped(test, move);
 }
 
+/* The move of a swap entry does not wait for a reader of the root's rwsem. */
 static void swapped_page_moves_while_root_is_read_locked(struct kunit *test)
 {
 	move_with_root_held(test, move_swapped_page(test, false), false,
 			    RMAP_KUNIT_DONE);
 }
 
+/* Nor does it wait for a writer. */
 static void swapped_page_moves_while_root_is_write_locked(struct kunit *test)
 {
 	move_with_root_held(test, move_swapped_page(test, false), true,
 			    RMAP_KUNIT_DONE);
 }
 
+/*
+ * With a folio in the swap cache, the move does not wait for a reader either.
+ */
 static void swap_cache_folio_moves_while_root_is_read_locked(struct kunit *test)
 {
 	move_with_root_held(test, move_swapped_page(test, true), false,
 			    RMAP_KUNIT_DONE);
 }
 
+/* Nor does it wait for a writer then. */
 static void swap_cache_folio_moves_while_root_is_write_locked(struct kunit *test)
 {
 	move_with_root_held(test, move_swapped_page(test, true), true,
@@ -56,6 +63,7 @@ static void forked_swapped_page_is_refused(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->dst));
 }
 
+/* A page at the destination is not replaced by a swap entry: EEXIST. */
 static void present_destination_refuses_a_swapped_page(struct kunit *test)
 {
 	struct move *move = move_swapped_page(test, false);
@@ -150,6 +158,9 @@ static void large_swap_cache_folio_is_refused(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, folio_test_locked(hold->folio));
 }
 
+/*
+ * The move of a swap entry waits for the lock of its folio in the swap cache.
+ */
 static void swap_cache_folio_waits_for_the_folio_lock(struct kunit *test)
 {
 	struct move *move = move_swapped_page(test, true);
@@ -161,6 +172,7 @@ static void swap_cache_folio_waits_for_the_folio_lock(struct kunit *test)
 	move_expect_moved_swapped(test, move);
 }
 
+/* A swap entry that is zapped while the move waits is a hole: ENOENT. */
 static void swapped_page_zapped_while_the_move_waits_is_a_hole(struct kunit *test)
 {
 	struct move *move = move_swapped_page(test, true);
@@ -171,6 +183,7 @@ static void swapped_page_zapped_while_the_move_waits_is_a_hole(struct kunit *tes
 	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->dst));
 }
 
+/* A page that arrives meanwhile stays, and so does the swap entry: EEXIST. */
 static void destination_filled_while_a_swapped_page_waits_stays(struct kunit *test)
 {
 	struct move *move = move_swapped_page(test, true);

@@ -22,11 +22,13 @@ static void move_pin_while_it_waits(struct kunit *test, struct move *move)
 	KUNIT_EXPECT_EQ(test, folio_ref_count(move->folio), move->folio_refs + 1);
 }
 
+/* A page that is pinned while the move waits for its lock stays: EBUSY. */
 static void page_pinned_while_the_move_waits_stays(struct kunit *test)
 {
 	move_pin_while_it_waits(test, move_page(test));
 }
 
+/* So does a huge page. */
 static void thp_pinned_while_the_move_waits_stays(struct kunit *test)
 {
 	move_pin_while_it_waits(test, move_thp(test));
@@ -44,11 +46,13 @@ static void move_zap_while_it_waits(struct kunit *test, struct move *move)
 	KUNIT_EXPECT_EQ(test, folio_ref_count(move->folio), 1);
 }
 
+/* A page that is zapped while the move waits for its lock is a hole: ENOENT. */
 static void page_zapped_while_the_move_waits_is_a_hole(struct kunit *test)
 {
 	move_zap_while_it_waits(test, move_page(test));
 }
 
+/* So is a huge page. */
 static void thp_zapped_while_the_move_waits_is_a_hole(struct kunit *test)
 {
 	move_zap_while_it_waits(test, move_thp(test));
@@ -70,11 +74,13 @@ static void move_replace_while_it_waits(struct kunit *test, struct move *move)
 	KUNIT_EXPECT_EQ(test, folio_ref_count(gone), 1);
 }
 
+/* If another page takes its place while the move waits, that one moves. */
 static void page_replaced_while_the_move_waits_moves(struct kunit *test)
 {
 	move_replace_while_it_waits(test, move_page(test));
 }
 
+/* So does one that takes the place of a huge page. */
 static void thp_replaced_while_the_move_waits_moves(struct kunit *test)
 {
 	move_replace_while_it_waits(test, move_thp(test));
@@ -89,11 +95,13 @@ static void move_fill_while_it_waits(struct kunit *test, struct move *move)
 	KUNIT_EXPECT_EQ(test, rmap_kunit_read(test, move->dst), MOVE_OTHER);
 }
 
+/* A page that arrives at the destination while the move waits stays: EEXIST. */
 static void destination_filled_while_the_move_waits_stays(struct kunit *test)
 {
 	move_fill_while_it_waits(test, move_page(test));
 }
 
+/* So it does if a huge page was to move there. */
 static void thp_destination_filled_while_the_move_waits_stays(struct kunit *test)
 {
 	move_fill_while_it_waits(test, move_thp(test));
@@ -194,6 +202,7 @@ static void move_pin_at_last(struct kunit *test, struct move *move,
 	move_expect_walk(test, move->folio, move->src);
 }
 
+/* A page that gets pinned as its PTE is cleared is put back: EBUSY. */
 static void page_pinned_at_the_last_moment_is_put_back(struct kunit *test)
 {
 	/* Where pages move in runs, what clears the PTE is inline. */
@@ -202,6 +211,7 @@ static void page_pinned_at_the_last_moment_is_put_back(struct kunit *test)
 			 "flush_tlb_mm_range" : "ptep_clear_flush");
 }
 
+/* So is a huge page. */
 static void thp_pinned_at_the_last_moment_is_put_back(struct kunit *test)
 {
 	move_pin_at_last(test, move_thp(test), "pmdp_huge_clear_flush");
