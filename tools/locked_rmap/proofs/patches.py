@@ -141,14 +141,16 @@ def warnings(desk: Desk, name: str, line: str, arch: str) -> Tally:
     with desk.held(line) as at:
         touched = at.series.touched()
         objects = [path[:-2] + ".o" for path in touched if path.endswith(".c")]
-        ours = steps.objects(overlay.suites(desk.repo))
         stock: Set[str] = set()
         for count in range(len(at.series.patches) + 1):
             log = base / f"{count:02d}-{arch}.log"
             if count == len(at.series.patches):
                 touched = touched + [path for path in overlay.suites(desk.repo)
                                      if path.endswith((".c", ".h"))]
-                objects = objects + ours
+                # Files of the helpers' directory have no target of their own.
+                objects = objects + [f"{overlay.TESTS}/"]
+                for name in steps.objects(overlay.suites(desk.repo)):
+                    (at.work.build_dir(config.label, "w1") / name).unlink(missing_ok=True)
             desk.console.begin(f"compiling {len(objects)} files for {arch} with W=1 C=1, "
                                f"patch {count} of {len(at.series.patches)}")
             why = _compile(at, config, count, objects, log)
@@ -176,7 +178,7 @@ def _compile(line: Line, config: Config, count: int, objects: List[str], log: Pa
     if status != 0:
         return one_line(" ".join(proc.tail(log, 3)))
     for name in objects:
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError, IsADirectoryError):
             (where / name).unlink()
     # -k: a file that this configuration leaves out has no rule, the others count all the same.
     status = proc.run(["make", f"O={where}", f"ARCH={config.arch}",
