@@ -26,26 +26,29 @@ def print_static(console: Console, static: Static) -> None:
                      + (f", {count} ways" if count > 1 else ""))
         if call.test:
             continue
-        shown = [way for way in call.ways if way.status in (NOT_HELD, UNKNOWN)][:3] or call.ways[-1:]
+        shown = [way for way in call.ways if way.status in (NOT_HELD, UNKNOWN)][:3] \
+            or call.ways[-1:]
         aside = [way for way in call.ways if way.status == FILE and way not in shown][:1]
         for way in [*shown, *aside]:
             mark = "" if way.status == call.status else f"{way.status}: "
             console.line(f"{'':17}{mark}{why(way)}")
     console.line()
     for mover in static.movers:
-        lock = str(mover.lock) if mover.lock else "takes no anon_vma lock"
-        console.line(f"mover            {mover.place.file}:{mover.place.line}  {mover.function}(): {lock}")
+        console.line(f"mover            {mover.place.file}:{mover.place.line}  "
+                     f"{mover.function}(): {mover.lock or 'takes no anon_vma lock'}")
     if not static.movers:
         console.line("mover            none: this tree has no UFFDIO_MOVE")
     again = ", ".join(f"{place.file}:{place.line}" for place in static.looks_again)
-    console.line(f"revalidation     {again or 'none: folio_lock_anon_vma_read() reads folio->mapping once'}")
+    again = again or "none: folio_lock_anon_vma_read() reads folio->mapping once"
+    console.line(f"revalidation     {again}")
 
 
 def print_matrix(console: Console, table: Sequence[Row], contract: str) -> None:
     """Callers against evidence; @contract is the verdict."""
     arches = list(dict.fromkeys(arch for row in table for arch in row.tests))
     # The contract that the tree honours first; that it fails the other's tests is how it should be.
-    columns = [(arch, each) for each in sorted(CONTRACTS, key=lambda each: each != contract) for arch in arches]
+    columns = [(arch, each) for each in sorted(CONTRACTS, key=lambda each: each != contract)
+               for arch in arches]
     heads = [f"{arch} {each}" for arch, each in columns]
     name = max(len(row.caller.name) for row in table)
     console.line()
