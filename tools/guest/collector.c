@@ -857,7 +857,8 @@ static void parse(int argc, char **argv)
 		}
 	}
 	if (!mode || optind < argc)
-		finish(USAGE, "usage: --mode move|copy%s%s", " [--workers N] [--mutators N] [--pages N]",
+		finish(USAGE, "usage: --mode move|copy%s%s",
+		       " [--workers N] [--mutators N] [--pages N]",
 		       " [--rounds N] [--seed N] [--limit SECONDS]");
 }
 

@@ -29,8 +29,10 @@ CLANG = ("clang", "lld", "llvm")
 TREE = ("git",)
 #: For export; a mailbox is made from a kernel source package.
 EXPORT = ("git", "perl", "xz-utils")
+#: For --html and for the chart of bench.
+PAGE = ("python3-jinja2",)
 #: The project's own tests.
-TEST = ("mypy", "git", "sparse", "python3-yaml")
+TEST = ("mypy", "git", "sparse", "python3-yaml", *PAGE, "chromium")
 
 
 def missing(wanted: Iterable[str]) -> List[str]:

@@ -26,22 +26,21 @@ def print_static(console: Console, static: Static) -> None:
                      + (f", {count} ways" if count > 1 else ""))
         if call.test:
             continue
-        shown = [way for way in call.ways
-                 if way.status in (NOT_HELD, UNKNOWN)][:3] or call.ways[-1:]
+        shown = [way for way in call.ways if way.status in (NOT_HELD, UNKNOWN)][:3] \
+            or call.ways[-1:]
         aside = [way for way in call.ways if way.status == FILE and way not in shown][:1]
         for way in [*shown, *aside]:
             mark = "" if way.status == call.status else f"{way.status}: "
             console.line(f"{'':17}{mark}{why(way)}")
     console.line()
     for mover in static.movers:
-        lock = str(mover.lock) if mover.lock else "takes no anon_vma lock"
-        console.line(f"mover            {mover.place.file}:{mover.place.line}  {mover.function}(): "
-                     f"{lock}")
+        console.line(f"mover            {mover.place.file}:{mover.place.line}  "
+                     f"{mover.function}(): {mover.lock or 'takes no anon_vma lock'}")
     if not static.movers:
         console.line("mover            none: this tree has no UFFDIO_MOVE")
     again = ", ".join(f"{place.file}:{place.line}" for place in static.looks_again)
-    console.line("revalidation     "
-                 f"{again or 'none: folio_lock_anon_vma_read() reads folio->mapping once'}")
+    again = again or "none: folio_lock_anon_vma_read() reads folio->mapping once"
+    console.line(f"revalidation     {again}")
 
 
 def print_matrix(console: Console, table: Sequence[Row], contract: str) -> None:

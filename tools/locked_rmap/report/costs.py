@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What people read of `bench`: tables, a chart, and what does not hold."""
 
-from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from ..base.console import Console
 from ..base.results import Verdict, plural, some
@@ -10,7 +10,6 @@ from ..guest.bounds import Bound
 from ..guest.figures import CONTENTION, NATIVE, THROUGHPUT, Stage, Stages
 from ..guest.measure import ARCH, CALLS, cpus
 from ..kernel.series import STOCK
-from . import chart
 from .text import grid
 
 #: Where threads move pages together.
@@ -180,17 +179,21 @@ def _why_not(found: Stages, names: Sequence[str]) -> List[str]:
         for stage, here in found.items() if here.runs(name) and here.value(name) is None))
 
 
-def draw(version: str, found: Stages) -> str:
-    """The chart of what moving a page costs; empty if no move was measured."""
-    def row(kernel: Stage, stem: str) -> List[Optional[int]]:
-        return [kernel.value(f"{stem}.{calls}") for calls in CALLS]
-
-    moves = [chart.Series(f"UFFDIO_MOVE, {stage}", row(kernel, "move")) for stage, kernel in found.items()]
-    if not any(value is not None for each in moves for value in each.values):
-        return ""
+def chart(version: str, found: Stages) -> Dict[str, Any]:
+    """The bars of what moving a page costs, by pages a call; empty if no move was measured."""
+    if all(stage.value(f"move.{calls}") is None for stage in found.values() for calls in CALLS):
+        return {}
     # They are the same code on every stage.
-    first = STOCK if STOCK in found else next(iter(found))
-    others = [chart.Series(figures.stem_words(stem), row(found[first], stem), True) for stem in OTHERS]
-    return chart.render("What it costs to move a page",
-                        f"Linux {version} on {ARCH}, one thread, pages of 4 KiB. Fewer is better; the axis is logarithmic.",
-                        "instructions a page", [figures.calls_words(calls) for calls in CALLS], moves + others)
+    first = found.get(STOCK, next(iter(found.values())))
+    rows = [*((f"k{number % 4}", f"UFFDIO_MOVE, {name}", "move", stage)
+              for number, (name, stage) in enumerate(found.items())),
+            *((f"o{number}", figures.stem_words(stem), stem, first)
+              for number, stem in enumerate(OTHERS))]
+    groups = [{"name": figures.calls_words(calls), "bars": [
+        {"kind": kind, "name": name, "value": value} for kind, name, stem, stage in rows
+        for value in [stage.value(f"{stem}.{calls}")] if value is not None]} for calls in CALLS]
+    return {"title": "What it costs to move a page",
+            "about": [f"Linux {version} on {ARCH}, one thread",
+                      "Instructions for 4 KiB; fewer is better",
+                      "Each group has a scale of its own"],
+            "groups": [group for group in groups if group["bars"]]}

@@ -20,7 +20,7 @@ from ..guest.figures import Stages
 from ..guest.measure import ARCH, LIMIT, Wanted, configs, cpus, measure
 from ..kernel import packages, source
 from ..kernel.line import Line
-from ..report import costs
+from ..report import costs, page
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,7 +51,7 @@ def main(args: argparse.Namespace, tool: Tool) -> int:
     if os.environ.get("LOCKED_RMAP_ACCEL", "tcg") not in ("", "tcg"):
         raise Stop("LOCKED_RMAP_ACCEL asks for another accelerator, and QEMU counts instructions "
                    "under TCG alone: unset it")
-    packages.need(console, [*configs(tool.repo)[0].packages(),
+    packages.need(console, [*configs(tool.repo)[0].packages(), *packages.PAGE,
                             *(packages.TREE if args.tree else ())])
     line = Line(tool.repo, source.open_cache(), console, args.kernel, args.tree)
     chosen = line.series.chosen(args.stages)
@@ -63,10 +63,12 @@ def main(args: argparse.Namespace, tool: Tool) -> int:
         held = bounds.bounds(found, line.series, args.contention)
         results.verdict = bounds.judge(line.version, found, held)
         results.more = summary(found, held)
-        drawn = costs.draw(line.version, found)
+        chart = costs.chart(line.version, found)
+        drawn = page.render("chart.svg.j2", chart=chart, width=640) if chart else ""
         if drawn:
             files.write_atomic(results.temp / "bench.svg", drawn.encode())
-    for table in costs.tables(found):
+    tables = list(costs.tables(found))
+    for table in tables:
         table.show(console)
     if args.contention and cpus() < 2:
         console.line(console.paint("throughput not measured: threads would have to share the one "
@@ -76,11 +78,10 @@ def main(args: argparse.Namespace, tool: Tool) -> int:
     if drawn:
         files.write_target(args.svg, drawn)
     if args.html is not None:
-        from ..report import page  # pylint: disable=import-outside-toplevel
-        page.write(tool, args.html, "bench", results.value())
-    chart = f"chart: {relative(results.final / 'bench.svg')}" if drawn \
+        page.write(tool, args.html, "bench", {**results.value(), "tables": tables, "chart": chart})
+    where = f"chart: {relative(results.final / 'bench.svg')}" if drawn \
         else "no chart: no move was measured"
-    console.line(f"{chart}; logs: {relative(results.final)} (summary.json, and for each stage "
+    console.line(f"{where}; logs: {relative(results.final)} (summary.json, and for each stage "
                  "kernel.log and kunit.log of every guest)")
     return results.verdict.status
 

@@ -81,8 +81,7 @@ def main(args: argparse.Namespace, tool: Tool) -> int:
         console.line(f"logs: {relative(results.final)}")
     files.write_target(args.json, files.as_json(value))
     if args.html is not None:
-        files.write_target(args.html, page.render(value))
-        console.line(f"page: {relative(args.html.absolute())}")
+        page.write(tool, args.html, "check", value)
     return results.verdict.status
 
 

@@ -278,6 +278,10 @@ class CommandTest(Case):
         self.assertEqual(json.loads(answer.stdout)["kernel"], "6.12.99")
         self.assertEqual(svg.read_bytes(), (self.place / "bench.svg").read_bytes())
         self.assertIn("UFFDIO_MOVE, locked", svg.read_text(encoding="utf-8"))
+        page = self.temp / "bench.html"
+        answer = self.bench("--no-contention", "--no-collector", "--html", str(page))
+        self.assertIn(f"page: {page}", answer.stdout)
+        self.assertIn("UFFDIO_MOVE, locked", page.read_text(encoding="utf-8"))
         copy = self.temp / "bench.json"
         self.bench("--no-contention", "--no-collector", "--json", str(copy))
         self.assertEqual(json.loads(copy.read_text(encoding="utf-8"))["status"], 0)
@@ -286,6 +290,8 @@ class CommandTest(Case):
         cases: List[Tuple[List[str], Dict[str, str], str]] = [
                 (["--svg", str(self.temp / "none/x.svg")], {}, "for --svg: make it"),
                 (["--json", str(self.temp / "none/x.json")], {}, "for --json: make it"),
+                (["--html", str(self.temp / "none/x")], {}, "for --html: make it"),
+                (["--html", str(self.temp)], {}, "is a directory: give --html a file"),
                 (["--svg", str(self.temp)], {}, "is a directory: give --svg a file"),
                 (["--json", str(self.temp)], {}, "is a directory: give --json a file"),
                 (["--stage", "x"], {}, "unknown stage 'x'"),
