@@ -95,8 +95,8 @@ class VerdictTest(Case):
                          ("locked", {"page_idle": "needs CONFIG_IDLE_PAGE_TRACKING"}))
         matrix = rows(REPO, "6.12.1", static, runs, TABLE)
         value = summary(Path("/x"), "6.12.1", static, runs, matrix, verdict, TABLE)
-        self.assertIn("not seen, 1 skip", page.render(value))
-        self.assertIn("needs CONFIG_IDLE_PAGE_TRACKING", page.render(value))
+        self.assertIn("not seen, 1 skip", page.html("check", value))
+        self.assertIn("needs CONFIG_IDLE_PAGE_TRACKING", page.html("check", value))
         print_matrix(self.console, matrix, verdict.contract)
         self.assertIn("not seen, 1 skip", self.said.getvalue())
         # One that ran on another architecture has been seen.
