@@ -176,6 +176,12 @@ class CheckTest(unittest.TestCase):
         self.assertIn("reclaim page reclaim ! unlocked, revalidated – not run ✓ 3", rows(text))
         self.assertNotIn("<h2>Tests</h2>", text)
 
+    def test_what_the_filter_goes_by(self) -> None:
+        text = page.html("check", check_value())
+        self.assertEqual(re.findall(r'data-status="([^"]*)"', text),
+                         ["failed skipped", "failed", "failed", "skipped"])
+        self.assertEqual(text.count('<form class="filter"'), 1)
+
     def test_all_that_was_found(self) -> None:
         text = page.html("check", check_value()).replace("<wbr>", "")
         for told in ("<p>a reason</p>", "<p>an aside</p>", "<li>here</li>", "needs CONFIG_X",
@@ -230,7 +236,7 @@ class BrowserTest(Case):
         return found
 
     def test_the_script_runs_and_nothing_is_too_wide(self) -> None:
-        shown = {"run": "4 of 4 shown", "check": "2 of 2 shown", "bench": "86 of 86 shown"}
+        shown = {"run": "4 of 4 shown", "check": "4 of 4 shown", "bench": "86 of 86 shown"}
         for name, value in VALUES.items():
             text = page.html(name, value())
             for width in (375, 1280):
