@@ -89,7 +89,7 @@ def tests(repo: Path, suite: str) -> str:
 def callers_table(repo: Path) -> str:
     """One row a caller of rmap_walk(): what it is, and how many tests are about it."""
     every = cases.every_name(repo)
-    rows = [["caller", "what", "tests", "unlocked on stock"]]
+    rows = [["caller", "what", "tests", "stock unlocked"]]
     rows += [[each.name, each.what, str(sum(map(each.is_about, every))), ", ".join(each.unlocked)]
              for each in callers.read(repo)]
     return table(rows)

@@ -23,7 +23,7 @@ _CONTRACT = re.compile(r"\brmap_kunit_needs_contract\(test, RMAP_KUNIT_(\w+)\)")
 
 
 class Case(NamedTuple):
-    """A test: @rule in words, empty if no comment says it; @contract is the only one it holds for."""
+    """A test: its @rule, empty if no comment says it, and the only @contract it holds for."""
 
     suite: str
     name: str

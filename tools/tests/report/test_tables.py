@@ -34,7 +34,7 @@ static void walk_a(struct kunit *test)
 {
 \trmap_kunit_needs_contract(test, RMAP_KUNIT_LOCKED);
 \tkunit_skip(test, "needs CONFIG_KSM");
-\tkunit_skip(test, "this kernel is too old");
+\tkunit_skip(test, "this kernel is old");
 \tkunit_skip(test, "it rains");
 }
 
@@ -44,7 +44,7 @@ static struct kunit_case rmap_test_cases[] = {
 """
 TOLD = """``walk_a``
     A walk\\_ sees \\*its\\* folio.
-    Contract: ``locked``.  Needs KSM.  Skipped if this kernel is too old.  Stock fails: 9.9 on um."""
+    Contract: ``locked``.  Needs KSM.  Skipped if this kernel is old.  Stock fails: 9.9 on um."""
 
 
 class TablesTest(Case):
