@@ -60,7 +60,8 @@ linux:
 	@echo make >> ../calls
 	@cp mm.o linux
 mm/:
-	@! grep -q unbuildable $(tree)mm/rmap.c || { echo "mm/rmap.c:15:1: error: expected ';'"; exit 1; }
+	@! grep -q unbuildable $(tree)mm/rmap.c || \
+		{ echo "mm/rmap.c:15:1: error: expected ';'"; exit 1; }
 	@cp $(tree)mm/rmap.c mm.o
 """
 
