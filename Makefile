@@ -27,7 +27,8 @@ run:
 	@$(TOOL) run $(call opt,KERNEL,--kernel) $(call opt,ARCH,--arch) \
 		$(call arg,STAGE,$(foreach s,$(STAGE),--stage '$(s)')) \
 		$(call opt,CONTRACT,--contract) $(call opt,TREE,--tree) \
-		$(call arg,DEBUG,--debug) $(call opt,REPEAT,--repeat) $(ARGS) $(call arg,TESTS,'$(TESTS)')
+		$(call arg,DEBUG,--debug) $(call opt,REPEAT,--repeat) $(ARGS) \
+		$(call arg,TESTS,'$(TESTS)')
 
 test:
 	@$(none)$(TOOL) test $(ARGS)

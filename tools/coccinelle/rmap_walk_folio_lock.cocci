@@ -18,7 +18,8 @@ virtual org
 @lookup exists@
 expression F;
 identifier walk =~ "^(rmap_walk|rmap_walk_locked|folio_lock_anon_vma_read|folio_get_anon_vma)$";
-identifier from =~ "^(pfn_folio|pfn_to_(online_)?page|vm_normal_(folio|page)|(damon|page_idle)_get_folio|lru_to_folio)$";
+identifier from = {pfn_folio, pfn_to_page, pfn_to_online_page, vm_normal_folio, vm_normal_page,
+		   damon_get_folio, page_idle_get_folio, lru_to_folio};
 position p;
 @@
 

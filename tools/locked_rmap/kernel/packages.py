@@ -32,7 +32,7 @@ EXPORT = ("git", "perl", "xz-utils")
 #: For --html and for the chart of bench.
 PAGE = ("python3-jinja2",)
 #: The project's own tests.
-TEST = ("mypy", "git", "sparse", "python3-yaml", *PAGE, "chromium")
+TEST = ("mypy", "git", "sparse", "coccinelle", "python3-yaml", *PAGE, "chromium")
 
 
 def missing(wanted: Iterable[str]) -> List[str]:

@@ -77,7 +77,7 @@ def open_cache() -> Path:
 def check_line(line: str) -> None:
     """Raise Stop if @line does not look like a kernel line such as 6.12."""
     if not re.fullmatch(r"[0-9]+\.[0-9]+", line):
-        raise Stop(f"unknown kernel line '{line}': give one like 6.12 (major.minor)")
+        raise Stop(f"unknown kernel line '{line}': give MAJOR.MINOR")
 
 
 def parse_show(text: str, apt: Sequence[str] = ()) -> List[Package]:

@@ -176,7 +176,7 @@ def checks(desk: Desk) -> List[Check]:
             for stage in series.stages:
                 if stage.contract == NONE:
                     continue
-                # Always: each contract of a line once on UML, the default line's `locked` on x86_64.
+                # Always: each contract of a line on UML, the default line's `locked` on x86_64.
                 usual = stage in first and (arch == "um" or (
                     arch == "x86_64" and stage is locked and line == names[0]))
                 name = f"suites-{line}-{arch}-{stage.name}"

@@ -60,7 +60,8 @@ linux:
 	@echo make >> ../calls
 	@cp mm.o linux
 mm/:
-	@! grep -q unbuildable $(tree)mm/rmap.c || { echo "mm/rmap.c:15:1: error: expected ';'"; exit 1; }
+	@! grep -q unbuildable $(tree)mm/rmap.c || \
+		{ echo "mm/rmap.c:15:1: error: expected ';'"; exit 1; }
 	@cp $(tree)mm/rmap.c mm.o
 """
 
@@ -236,7 +237,7 @@ class VerbTest(Case):
             line = Line(self.repo, source.open_cache(), self.console, None, None)
             found = score.measure(line, score.Wanted(names=("hangs",)), self.console)
         mutant, result = found.results[0]
-        self.assertEqual(result.died, "the guest hung, and was ended after 1 s without a word")
+        self.assertRegex(result.died, r"^the guest hung, and was ended after \d+ s without a word$")
         self.assertEqual(result.died_in, "s.two")
         self.assertEqual(found.verdict.status, 0)
         self.assertLess(result.guest_seconds, 20)
