@@ -29,8 +29,8 @@ def registry() -> Dict[str, ModuleType]:
 def parser() -> argparse.ArgumentParser:
     """The parser for all verbs."""
     top = Parser(prog="locked-rmap",
-                 description="Runs KUnit suites for the locking of rmap walks and the "
-                 "patch series they belong to: runs them, checks a tree, measures, exports.")
+                 description="Tests the locking of rmap walks: runs KUnit suites on stock and "
+                 "patched kernels, checks a tree, measures, exports the patches.")
     known = top.add_subparsers(dest="verb", metavar="VERB", required=True)
     for name, module in registry().items():
         about = (module.__doc__ or "").splitlines()[0].rstrip(".")
@@ -64,8 +64,8 @@ def main(argv: Sequence[str]) -> int:
     except Stop as err:
         return _end(console, f"locked-rmap: {one_line(str(err))}")
     except Interrupted as err:
-        return _end(console, f"locked-rmap: interrupted by {err}; every process was ended, run "
-                             "again at will")
+        return _end(console, f"locked-rmap: interrupted by {err}; all processes were ended; it is "
+                             "safe to run it again")
     except BrokenPipeError:
         # Whoever read our output went away: nothing to tell, and nobody to tell it to.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -3,7 +3,10 @@
  * Which anon_vma a folio leads to, and which folio leads to none
  */
 
-/* A folio that is mapped leads to the anon_vma of its VMA, read-locked. */
+/*
+ * folio_lock_anon_vma_read() of a mapped folio returns the anon_vma of its VMA,
+ * read-locked.
+ */
 static void mapped_folio_gives_its_anon_vma(struct kunit *test)
 {
 	struct walker *walker = walker_alloc(test);
@@ -30,7 +33,10 @@ static void mapped_folio_gives_its_anon_vma(struct kunit *test)
 	rmap_kunit_expect_unchanged(test, walker->folio, &walker->before);
 }
 
-/* folio_get_anon_vma() gives the same one with a reference, and takes no lock. */
+/*
+ * folio_get_anon_vma() returns the same anon_vma with a reference, and takes no
+ * lock.
+ */
 static void mapped_folio_gives_a_reference(struct kunit *test)
 {
 	struct walker *walker = walker_alloc(test);
@@ -52,7 +58,7 @@ static void mapped_folio_gives_a_reference(struct kunit *test)
 	rmap_kunit_expect_unchanged(test, walker->folio, &walker->before);
 }
 
-/* A folio that nothing maps any more has no anon_vma to offer. */
+/* A folio that is no longer mapped has no anon_vma. */
 static void unmapped_folio_gives_null(struct kunit *test)
 {
 	struct walker *walker = walker_alloc(test);
@@ -73,7 +79,7 @@ static void unmapped_folio_gives_null(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, rwsem_is_locked(&walker->anon_vma->root->rwsem));
 }
 
-/* A folio of a file has no anon_vma. */
+/* A file folio has no anon_vma. */
 static void file_folio_gives_null(struct kunit *test)
 {
 	unsigned long addr = rmap_kunit_mmap_file(test);
@@ -94,7 +100,7 @@ static void file_folio_gives_null(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, got);
 }
 
-/* Nor has a KSM folio, though it is anonymous: its reverse map is KSM's own. */
+/* A KSM folio has no anon_vma: KSM has a reverse map of its own. */
 static void ksm_folio_gives_null(struct kunit *test)
 {
 	unsigned long addr = rmap_kunit_mmap(test, 2);
@@ -111,7 +117,7 @@ static void ksm_folio_gives_null(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, got);
 }
 
-/* Nor has a folio that was never mapped, and has no mapping at all. */
+/* A folio that was never mapped has no anon_vma. */
 static void never_mapped_folio_gives_null(struct kunit *test)
 {
 	struct folio *folio = folio_alloc(GFP_HIGHUSER, 0);
@@ -129,8 +135,8 @@ static void never_mapped_folio_gives_null(struct kunit *test)
 }
 
 /*
- * A folio keeps the address of its anon_vma when it is unmapped, and the anon_vma
- * may be gone by then. Here, an address that nothing is at.
+ * An unmapped folio still points to its anon_vma, which may be freed. The
+ * pointer must not be dereferenced; here it is an invalid address.
  */
 static void stale_anon_vma_is_not_looked_at(struct kunit *test)
 {
@@ -176,7 +182,7 @@ static void forked_page_write(struct rmap_kunit_child *child)
 	mmap_read_unlock(current->mm);
 }
 
-/* After a fork, the copy that the child writes leads to an anon_vma of the child. */
+/* A page that a child has copied on write leads to the child's anon_vma. */
 static void forked_copy_gives_the_childs_anon_vma(struct kunit *test)
 {
 	struct walker *walker = walker_alloc(test);
@@ -207,8 +213,8 @@ static void forked_copy_gives_the_childs_anon_vma(struct kunit *test)
 }
 
 /*
- * A page of the parent's that was left to the child leads to the anon_vma of the
- * child's VMA once the child has written to it, and not to their common root.
+ * Once the parent has let go of a page and the child has written to it, the
+ * page leads to the anon_vma of the child's VMA, not to the common root.
  */
 static void page_left_to_a_child_gives_the_childs_anon_vma(struct kunit *test)
 {

@@ -67,25 +67,35 @@ static void expect_assertion(struct kunit *test,
 	KUNIT_EXPECT_EQ(test, rmap_kunit_read_uint(test, warn_count), warnings + 1);
 }
 
-/* folio_lock_anon_vma_read() warns about an unlocked folio, and only then. */
+/*
+ * folio_lock_anon_vma_read() warns about an unlocked folio, not about a locked
+ * one.
+ */
 static void lock_anon_vma_read_asserts_folio_lock(struct kunit *test)
 {
 	expect_assertion(test, call_lock_anon_vma_read);
 }
 
-/* folio_get_anon_vma() warns about an unlocked folio, and only then. */
+/*
+ * folio_get_anon_vma() warns about an unlocked folio, not about a locked one.
+ */
 static void get_anon_vma_asserts_folio_lock(struct kunit *test)
 {
 	expect_assertion(test, call_get_anon_vma);
 }
 
-/* rmap_walk() warns about an unlocked anonymous folio, and only then. */
+/*
+ * rmap_walk() warns about an unlocked anonymous folio, not about a locked one.
+ */
 static void walk_asserts_folio_lock(struct kunit *test)
 {
 	expect_assertion(test, call_rmap_walk);
 }
 
-/* So does rmap_walk_locked(). */
+/*
+ * rmap_walk_locked() warns about an unlocked anonymous folio, not about a
+ * locked one.
+ */
 static void walk_locked_asserts_folio_lock(struct kunit *test)
 {
 	expect_assertion(test, call_rmap_walk_locked);

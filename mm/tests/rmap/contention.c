@@ -3,7 +3,9 @@
  * The lock of the anon_vma is contended, and the folio moves or goes meanwhile
  */
 
-/* try_lock gives up on a contended root: it says so, and does not sleep. */
+/*
+ * With try_lock, a contended root is reported as contended, without sleeping.
+ */
 static void try_lock_gives_up_on_contention(struct kunit *test)
 {
 	struct walker *walker = walker_alloc(test);
@@ -25,7 +27,7 @@ static void try_lock_gives_up_on_contention(struct kunit *test)
 	rmap_kunit_expect_unchanged(test, walker->folio, &walker->before);
 }
 
-/* try_lock gets a root that is held by readers only. */
+/* With try_lock, a root that only readers hold is locked. */
 static void try_lock_shares_with_readers(struct kunit *test)
 {
 	struct walker *walker = walker_alloc(test);
@@ -45,7 +47,7 @@ static void try_lock_shares_with_readers(struct kunit *test)
 	rmap_kunit_expect_unchanged(test, walker->folio, &walker->before);
 }
 
-/* Without try_lock a walker sleeps on a contended root, and then gets it. */
+/* Without try_lock, a walker sleeps on a contended root and then gets it. */
 static void sleeping_walker_gets_the_anon_vma(struct kunit *test)
 {
 	struct walker *walker = walker_alloc(test);
@@ -74,8 +76,8 @@ static void sleeping_walker_gets_the_anon_vma(struct kunit *test)
 }
 
 /*
- * The folio goes to another root while the walker sleeps on the rwsem of the
- * old one. The walker must end on the new one.
+ * If the folio moves to another root while a walker sleeps on the old root's
+ * rwsem, the walker ends up with the new root.
  */
 static void sleeping_walker_follows_a_move(struct kunit *test)
 {
@@ -118,7 +120,9 @@ static void sleeping_walker_follows_a_move(struct kunit *test)
 	rmap_kunit_expect_unchanged(test, walker->folio, &walker->before);
 }
 
-/* As above, and the folio goes on to a third root while the walker waits again. */
+/*
+ * The same if the folio moves on to a third root while the walker waits again.
+ */
 static void sleeping_walker_follows_moves_in_a_row(struct kunit *test)
 {
 	enum rmap_kunit_outcome first, second;
@@ -178,8 +182,8 @@ static void munmap_fn(void *data)
 }
 
 /*
- * The folio goes to another root, and is unmapped, while the walker sleeps.
- * Nothing is left to lock; what it found at first is no answer.
+ * If the folio moves to another root and is unmapped while the walker sleeps,
+ * the result is NULL, not the anon_vma that the walker found first.
  */
 static void moved_and_unmapped_meanwhile_gives_null(struct kunit *test)
 {
@@ -304,8 +308,8 @@ static void expect_null_if_unmapped(struct kunit *test, bool contended)
 }
 
 /*
- * The folio is unmapped right before the walker's trylock, which succeeds:
- * NULL, and the rwsem is let go.
+ * If the folio is unmapped right before the walker's trylock, which succeeds,
+ * the rwsem is unlocked again and the result is NULL.
  */
 static void unmapped_before_the_trylock_gives_null(struct kunit *test)
 {
@@ -313,7 +317,8 @@ static void unmapped_before_the_trylock_gives_null(struct kunit *test)
 }
 
 /*
- * The same, but the trylock fails: NULL at once, without waiting for the rwsem.
+ * If the folio is unmapped and the trylock fails, the result is NULL, without
+ * sleeping on the rwsem.
  */
 static void unmapped_before_it_would_sleep_gives_null(struct kunit *test)
 {
@@ -321,8 +326,8 @@ static void unmapped_before_it_would_sleep_gives_null(struct kunit *test)
 }
 
 /*
- * The last VMA goes away after the walker has taken its reference, and before it
- * gets the rwsem: the reference is what keeps the anon_vma, which is freed once.
+ * If the last VMA goes away after the walker took its reference, only that
+ * keeps the anon_vma alive until the walker has the rwsem. It is freed once.
  */
 static void last_vma_gone_before_the_rwsem_gives_null(struct kunit *test)
 {
@@ -364,9 +369,8 @@ static void last_vma_gone_before_the_rwsem_gives_null(struct kunit *test)
 }
 
 /*
- * The last VMA goes away in the same way, and the folio goes to another root
- * before. The walker's reference is the last one on what the folio left: to
- * drop it frees that, which takes the rwsem that the walker has just got.
+ * The same after a move to another root: dropping the walker's reference frees
+ * the old anon_vma, which takes the rwsem that the walker has just acquired.
  */
 static void last_vma_gone_after_a_move_gives_null(struct kunit *test)
 {
@@ -414,8 +418,9 @@ static void last_vma_gone_after_a_move_gives_null(struct kunit *test)
 }
 
 /*
- * The folio goes to another root between the walker's look at folio->mapping
- * and its trylock, which succeeds. It must end on the new one.
+ * If the folio moves to another root between the walker's read of
+ * folio->mapping and its successful trylock, the walker ends up with the new
+ * root.
  */
 static void trylock_follows_a_move(struct kunit *test)
 {

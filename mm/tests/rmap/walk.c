@@ -81,7 +81,7 @@ static void walk_fn(void *data)
 	rmap_walk(walk->folio, &walk->rwc);
 }
 
-/* Each process that maps the folio is visited once, and none that does not. */
+/* Each process that maps the folio is visited once, and no other. */
 static void walk_visits_each_process_once(struct kunit *test)
 {
 	struct walker *walker = walker_alloc(test);
@@ -118,7 +118,7 @@ static unsigned long vma_pages_at(unsigned long addr)
 	return nr_pages;
 }
 
-/* A VMA that was split, and merged again, is found through the same anon_vma. */
+/* A VMA that was split and merged again is found through the same anon_vma. */
 static void walk_finds_a_split_and_merged_vma(struct kunit *test)
 {
 	unsigned long area = rmap_kunit_mmap(test, 3);
@@ -143,7 +143,10 @@ static void walk_finds_a_split_and_merged_vma(struct kunit *test)
 	}
 }
 
-/* A VMA that mremap() has moved leads to the same anon_vma, at its new place. */
+/*
+ * A VMA that mremap() moved is found at its new address, through the same
+ * anon_vma.
+ */
 static void walk_finds_a_vma_moved_by_mremap(struct kunit *test)
 {
 	unsigned long addr = rmap_kunit_mmap(test, 1), new;
@@ -170,7 +173,7 @@ static void munmap_in_child(struct rmap_kunit_child *child)
 	vm_munmap(walker->addr, PAGE_SIZE);
 }
 
-/* A process that has unmapped the memory is not visited any more. */
+/* A process that has unmapped the memory is not visited. */
 static void walk_leaves_out_who_unmapped(struct kunit *test)
 {
 	struct walker *walker = walker_alloc(test);
@@ -193,7 +196,10 @@ static void walk_leaves_out_who_unmapped(struct kunit *test)
 		KUNIT_EXPECT_PTR_NE(test, walk->mm[i], mm);
 }
 
-/* A huge page leads to its VMA's anon_vma; so does each page of it after a split. */
+/*
+ * A huge page leads to its VMA's anon_vma, and so does each of its pages after
+ * a split.
+ */
 static void thp_and_its_pages_give_their_anon_vma(struct kunit *test)
 {
 	unsigned long area = rmap_kunit_mmap_thp(test);
@@ -233,7 +239,7 @@ static void thp_and_its_pages_give_their_anon_vma(struct kunit *test)
 	}
 }
 
-/* A huge page that two VMAs map one half of is found in both. */
+/* A huge page whose halves are in two VMAs is found in both. */
 static void walk_finds_both_halves_of_a_split_vma(struct kunit *test)
 {
 	unsigned long area = rmap_kunit_mmap_thp(test);
@@ -276,8 +282,8 @@ static void walk_without_anon_lock(struct kunit *test, bool try_lock)
 }
 
 /*
- * A control without anon_lock, with try_lock: the walk gives up on a contended
- * root, and says so.
+ * Without rwc->anon_lock but with rwc->try_lock, a walk gives up on a contended
+ * root and sets rwc->contended.
  */
 static void walk_without_anon_lock_gives_up_on_contention(struct kunit *test)
 {
@@ -285,14 +291,14 @@ static void walk_without_anon_lock_gives_up_on_contention(struct kunit *test)
 }
 
 /*
- * A control without anon_lock, without try_lock: the walk waits for the rwsem.
+ * Without rwc->anon_lock and rwc->try_lock, a walk waits for a contended root.
  */
 static void walk_without_anon_lock_waits_for_the_rwsem(struct kunit *test)
 {
 	walk_without_anon_lock(test, false);
 }
 
-/* A VMA that invalid_vma() rules out is not visited. */
+/* A VMA that rwc->invalid_vma() rejects is not visited. */
 static void walk_honours_invalid_vma(struct kunit *test)
 {
 	struct walker *walker = walker_alloc(test);
@@ -306,7 +312,7 @@ static void walk_honours_invalid_vma(struct kunit *test)
 	KUNIT_EXPECT_PTR_NE(test, walk->mm[0], current->mm);
 }
 
-/* The walk ends, with the rwsem unlocked, when rmap_one() returns false. */
+/* A walk ends when rwc->rmap_one() returns false, and unlocks the rwsem. */
 static void walk_honours_rmap_one(struct kunit *test)
 {
 	struct walker *walker = walker_alloc(test);
@@ -319,7 +325,7 @@ static void walk_honours_rmap_one(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, rwsem_is_locked(&walker->anon_vma->root->rwsem));
 }
 
-/* The walk ends when done() says so. */
+/* A walk ends when rwc->done() returns true. */
 static void walk_honours_done(struct kunit *test)
 {
 	struct walker *walker = walker_alloc(test);
@@ -338,7 +344,10 @@ static void walk_locked_fn(void *data)
 	rmap_walk_locked(walk->folio, &walk->rwc);
 }
 
-/* rmap_walk_locked() leaves the root's rwsem to its caller, who may write. */
+/*
+ * rmap_walk_locked() does not take the root's rwsem, which its caller may hold
+ * for writing.
+ */
 static void walk_locked_takes_no_lock(struct kunit *test)
 {
 	struct walker *walker = walker_alloc(test);
@@ -361,7 +370,9 @@ static void walk_locked_takes_no_lock(struct kunit *test)
 	rmap_kunit_expect_unchanged(test, walker->folio, &walker->before);
 }
 
-/* The folio is unmapped while a walk sleeps on the rwsem: it then finds nothing. */
+/*
+ * A walk visits nothing if the folio is unmapped while it sleeps on the rwsem.
+ */
 static void walk_finds_nothing_if_unmapped_meanwhile(struct kunit *test)
 {
 	struct walker *walker = walker_alloc(test);

@@ -154,31 +154,34 @@ static void damon_mkold_expect_aged(struct kunit *test, struct caller *caller)
 	KUNIT_EXPECT_TRUE(test, folio_test_young(caller->folio));
 }
 
-/* DAMON makes the PTE old, and marks the folio idle and young. */
+/*
+ * damon_folio_mkold() makes the PTE old and sets the folio's idle and young
+ * flags.
+ */
 static void damon_mkold_ages_the_folio(struct kunit *test)
 {
 	damon_mkold_expect_aged(test, caller_of_page(test));
 }
 
-/* DAMON makes the PTEs of all processes old. */
+/* damon_folio_mkold() makes the PTEs of all processes old. */
 static void damon_mkold_ages_each_process(struct kunit *test)
 {
 	damon_mkold_expect_aged(test, caller_of_shared_page(test));
 }
 
-/* DAMON makes all mappings of a KSM folio old. */
+/* damon_folio_mkold() makes all mappings of a KSM folio old. */
 static void damon_mkold_ages_each_ksm_mapping(struct kunit *test)
 {
 	damon_mkold_expect_aged(test, caller_of_ksm_folio(test));
 }
 
-/* DAMON makes the PMD of a huge page old. */
+/* damon_folio_mkold() makes the PMD of a huge page old. */
 static void damon_mkold_ages_a_thp(struct kunit *test)
 {
 	damon_mkold_expect_aged(test, caller_of_thp(test));
 }
 
-/* DAMON's mkold walks a locked folio. */
+/* damon_folio_mkold() walks a locked folio. */
 static void damon_mkold_walks_a_locked_folio(struct kunit *test)
 {
 	rmap_kunit_needs_contract(test, RMAP_KUNIT_LOCKED);
@@ -186,14 +189,14 @@ static void damon_mkold_walks_a_locked_folio(struct kunit *test)
 				  damon_mkold_of(test, caller_of_page(test)));
 }
 
-/* DAMON's mkold walks a locked KSM folio. */
+/* damon_folio_mkold() walks a locked KSM folio. */
 static void damon_mkold_walks_a_locked_ksm_folio(struct kunit *test)
 {
 	caller_expect_locked_walk(test,
 				  damon_mkold_of(test, caller_of_ksm_folio(test)));
 }
 
-/* DAMON's mkold walks a locked huge page. */
+/* damon_folio_mkold() walks a locked huge page. */
 static void damon_mkold_walks_a_locked_thp(struct kunit *test)
 {
 	rmap_kunit_needs_contract(test, RMAP_KUNIT_LOCKED);
@@ -208,20 +211,22 @@ static void damon_mkold_expect_nothing(struct kunit *test, struct caller *caller
 	KUNIT_EXPECT_FALSE(test, folio_test_young(caller->folio));
 }
 
-/* If somebody else has locked the folio, mkold does nothing. */
+/* If somebody else holds the folio lock, damon_folio_mkold() does nothing. */
 static void damon_mkold_contended_does_nothing(struct kunit *test)
 {
 	rmap_kunit_needs_contract(test, RMAP_KUNIT_LOCKED);
 	damon_mkold_expect_nothing(test, caller_of_page(test));
 }
 
-/* The same for a KSM folio. */
+/*
+ * If somebody else holds a KSM folio's lock, damon_folio_mkold() does nothing.
+ */
 static void damon_mkold_contended_ksm_does_nothing(struct kunit *test)
 {
 	damon_mkold_expect_nothing(test, caller_of_ksm_folio(test));
 }
 
-/* A young PTE counts as an access, and stays young. */
+/* damon_folio_young() reports a young PTE, which stays young. */
 static void damon_young_notices_an_access(struct kunit *test)
 {
 	struct caller *caller = damon_young_of(test, caller_of_page(test));
@@ -232,7 +237,7 @@ static void damon_young_notices_an_access(struct kunit *test)
 	caller_expect_young(test, caller);
 }
 
-/* An access by the parent is enough. */
+/* damon_folio_young() reports an access by the parent of two processes. */
 static void damon_young_notices_the_parents_access(struct kunit *test)
 {
 	struct caller *caller = damon_young_of(test, caller_of_page(test));
@@ -245,7 +250,7 @@ static void damon_young_notices_the_parents_access(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, caller->ret, 1);
 }
 
-/* So is an access by the child. */
+/* damon_folio_young() reports an access by the child of two processes. */
 static void damon_young_notices_the_childs_access(struct kunit *test)
 {
 	struct caller *caller = damon_young_of_idle(test, caller_of_page(test));
@@ -266,31 +271,31 @@ static void damon_young_expect_no_access(struct kunit *test, struct caller *call
 	KUNIT_EXPECT_EQ(test, caller->ret, 0);
 }
 
-/* A page that nobody accessed since it was made old is not young. */
+/* A page that nobody has accessed since it was made old is not young. */
 static void damon_young_notices_no_access(struct kunit *test)
 {
 	damon_young_expect_no_access(test, caller_of_page(test));
 }
 
-/* Nor is a page of two processes, if neither accessed it. */
+/* A page of two processes that neither has accessed is not young. */
 static void damon_young_notices_no_access_by_any_process(struct kunit *test)
 {
 	damon_young_expect_no_access(test, caller_of_shared_page(test));
 }
 
-/* Nor is a KSM folio that nobody accessed. */
+/* A KSM folio that nobody has accessed is not young. */
 static void damon_young_notices_no_access_to_a_ksm_folio(struct kunit *test)
 {
 	damon_young_expect_no_access(test, caller_of_ksm_folio(test));
 }
 
-/* Nor is a huge page that nobody accessed. */
+/* A huge page that nobody has accessed is not young. */
 static void damon_young_notices_no_access_to_a_thp(struct kunit *test)
 {
 	damon_young_expect_no_access(test, caller_of_thp(test));
 }
 
-/* DAMON's young walks a locked folio. */
+/* damon_folio_young() walks a locked folio. */
 static void damon_young_walks_a_locked_folio(struct kunit *test)
 {
 	rmap_kunit_needs_contract(test, RMAP_KUNIT_LOCKED);
@@ -298,14 +303,14 @@ static void damon_young_walks_a_locked_folio(struct kunit *test)
 				  damon_young_of_idle(test, caller_of_page(test)));
 }
 
-/* DAMON's young walks a locked KSM folio. */
+/* damon_folio_young() walks a locked KSM folio. */
 static void damon_young_walks_a_locked_ksm_folio(struct kunit *test)
 {
 	caller_expect_locked_walk(test,
 				  damon_young_of_idle(test, caller_of_ksm_folio(test)));
 }
 
-/* DAMON's young walks a locked huge page. */
+/* damon_folio_young() walks a locked huge page. */
 static void damon_young_walks_a_locked_thp(struct kunit *test)
 {
 	rmap_kunit_needs_contract(test, RMAP_KUNIT_LOCKED);
@@ -321,20 +326,29 @@ static void damon_young_expect_not_young(struct kunit *test, struct caller *call
 	KUNIT_EXPECT_EQ(test, caller->ret, 0);
 }
 
-/* If somebody else has locked the folio, young says no, and does not walk. */
+/*
+ * If somebody else holds the folio lock, damon_folio_young() says not young
+ * without a walk.
+ */
 static void damon_young_contended_says_not_young(struct kunit *test)
 {
 	rmap_kunit_needs_contract(test, RMAP_KUNIT_LOCKED);
 	damon_young_expect_not_young(test, caller_of_page(test));
 }
 
-/* The same for a KSM folio. */
+/*
+ * If somebody else holds a KSM folio's lock, damon_folio_young() says not young
+ * without a walk.
+ */
 static void damon_young_contended_ksm_says_not_young(struct kunit *test)
 {
 	damon_young_expect_not_young(test, caller_of_ksm_folio(test));
 }
 
-/* The DAMOS filter leaves out what is young, and ages it for the next time. */
+/*
+ * The DAMOS young filter excludes a young folio, and makes it old for the next
+ * time.
+ */
 static void damos_young_filter_ages_what_it_leaves_out(struct kunit *test)
 {
 	struct caller *caller = damos_of(test, caller_of_page(test));
@@ -350,8 +364,8 @@ static void damos_young_filter_ages_what_it_leaves_out(struct kunit *test)
 }
 
 /*
- * The filter locks the folio for both of its walks: to age it, and the next
- * time, as it is not young, to look.
+ * The DAMOS young filter locks the folio for each walk: for the look, and for
+ * making it old.
  */
 static void damos_young_filter_walks_a_locked_folio(struct kunit *test)
 {
@@ -363,7 +377,10 @@ static void damos_young_filter_walks_a_locked_folio(struct kunit *test)
 	caller_expect_locked_walk(test, caller);
 }
 
-/* A folio that somebody else has locked passes as not young. */
+/*
+ * The DAMOS young filter treats a folio that somebody else has locked as not
+ * young.
+ */
 static void damos_young_filter_contended_says_not_young(struct kunit *test)
 {
 	struct caller *caller;

@@ -39,28 +39,28 @@ static void folio_referenced_counts_a_young_pte(struct kunit *test)
 				    folio_referenced_of(test, caller_of_page(test)));
 }
 
-/* The young PTEs of both processes that map a page count. */
+/* The young PTEs of both processes that map a page count as references. */
 static void folio_referenced_counts_each_process(struct kunit *test)
 {
 	folio_referenced_expect_all(test,
 				    folio_referenced_of(test, caller_of_shared_page(test)));
 }
 
-/* The young PTEs of all mappings of a KSM folio count. */
+/* The young PTEs of all mappings of a KSM folio count as references. */
 static void folio_referenced_counts_each_ksm_mapping(struct kunit *test)
 {
 	folio_referenced_expect_all(test,
 				    folio_referenced_of(test, caller_of_ksm_folio(test)));
 }
 
-/* A huge page that a PMD maps counts as one reference. */
+/* A huge page with a young PMD counts as one reference. */
 static void folio_referenced_counts_a_thp_once(struct kunit *test)
 {
 	folio_referenced_expect_all(test,
 				    folio_referenced_of(test, caller_of_thp(test)));
 }
 
-/* Called with the folio unlocked, it locks the folio for the walk. */
+/* folio_referenced() of an unlocked folio locks it for the walk. */
 static void folio_referenced_walks_a_locked_folio(struct kunit *test)
 {
 	rmap_kunit_needs_contract(test, RMAP_KUNIT_LOCKED);
@@ -68,14 +68,14 @@ static void folio_referenced_walks_a_locked_folio(struct kunit *test)
 				  folio_referenced_of(test, caller_of_page(test)));
 }
 
-/* It locks a KSM folio for the walk. */
+/* folio_referenced() of an unlocked KSM folio locks it for the walk. */
 static void folio_referenced_walks_a_locked_ksm_folio(struct kunit *test)
 {
 	caller_expect_locked_walk(test,
 				  folio_referenced_of(test, caller_of_ksm_folio(test)));
 }
 
-/* It locks a huge page for the walk. */
+/* folio_referenced() of an unlocked huge page locks it for the walk. */
 static void folio_referenced_walks_a_locked_thp(struct kunit *test)
 {
 	rmap_kunit_needs_contract(test, RMAP_KUNIT_LOCKED);
@@ -83,7 +83,10 @@ static void folio_referenced_walks_a_locked_thp(struct kunit *test)
 				  folio_referenced_of(test, caller_of_thp(test)));
 }
 
-/* What page_idle or DAMON took from the entries is a reference all the same. */
+/*
+ * An access that page_idle or DAMON has recorded in the folio counts as a
+ * reference.
+ */
 static void folio_referenced_counts_what_page_idle_saw(struct kunit *test)
 {
 	struct caller *caller = page_idle_write_of(test, caller_of_page(test));
@@ -98,7 +101,7 @@ static void folio_referenced_counts_what_page_idle_saw(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, folio_test_young(caller->folio));
 }
 
-/* A folio that turns out to be in use is not idle any more. */
+/* A folio that is found referenced is no longer idle. */
 static void folio_referenced_clears_idle(struct kunit *test)
 {
 	struct caller *caller = folio_referenced_of(test, caller_of_page(test));
@@ -111,7 +114,7 @@ static void folio_referenced_clears_idle(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, folio_test_idle(caller->folio));
 }
 
-/* If the caller has locked the folio, it walks, and leaves the lock alone. */
+/* With is_locked set, folio_referenced() walks, and leaves the folio locked. */
 static void folio_referenced_uses_the_callers_lock(struct kunit *test)
 {
 	struct caller *caller = folio_referenced_of(test, caller_of_page(test));
@@ -135,7 +138,8 @@ static void folio_referenced_expect_yes(struct kunit *test, struct caller *calle
 }
 
 /*
- * If somebody else has locked the folio, it says referenced, and does not walk.
+ * If somebody else holds the folio lock, folio_referenced() returns 1 without a
+ * walk.
  */
 static void folio_referenced_contended_says_referenced(struct kunit *test)
 {
@@ -144,17 +148,17 @@ static void folio_referenced_contended_says_referenced(struct kunit *test)
 				    folio_referenced_of(test, caller_of_page(test)));
 }
 
-/* The same for a KSM folio. */
+/*
+ * If somebody else holds a KSM folio's lock, folio_referenced() returns 1
+ * without a walk.
+ */
 static void folio_referenced_contended_ksm_says_referenced(struct kunit *test)
 {
 	folio_referenced_expect_yes(test,
 				    folio_referenced_of(test, caller_of_ksm_folio(test)));
 }
 
-/*
- * folio_referenced() does not wait for the root's rwsem: it says that it has
- * not looked.
- */
+/* folio_referenced() does not wait for the root's rwsem: it returns -1. */
 static void folio_referenced_gives_up_on_the_rwsem(struct kunit *test)
 {
 	struct caller *caller = folio_referenced_of(test, caller_of_page(test));
@@ -177,7 +181,7 @@ static void folio_referenced_gives_up_on_the_rwsem(struct kunit *test)
 	caller_expect_young(test, caller);
 }
 
-/* A mapping that is mlocked ends the walk, and is reported. */
+/* An mlocked mapping ends the walk and is reported in vm_flags. */
 static void folio_referenced_reports_mlock(struct kunit *test)
 {
 	struct caller *caller = caller_alloc(test);

@@ -125,8 +125,8 @@ static void poisoned_expect_thp_kept(struct kunit *test, struct poisoned *poison
 }
 
 /*
- * A THP that cannot be split is locked while its processes are looked up. They
- * get SIGBUS; the THP stays as it is.
+ * memory_failure() locks a THP that it cannot split while it looks up the
+ * processes to signal. They get SIGBUS, and the THP stays whole.
  */
 static void memory_failure_unsplittable_thp_locks_the_folio(struct kunit *test)
 {
@@ -173,8 +173,8 @@ static void poisoned_remove_unlock(void *data)
 }
 
 /*
- * If somebody locks such a THP right after the failed split, memory_failure()
- * waits, and walks afterwards.
+ * If somebody locks the THP right after the failed split, memory_failure()
+ * waits before it walks.
  */
 static void memory_failure_unsplittable_thp_waits_for_the_lock(struct kunit *test)
 {
@@ -222,8 +222,8 @@ static void poisoned_expect_recovered(struct kunit *test, struct poisoned *poiso
 }
 
 /*
- * A page that is hit is unmapped and poisoned, its processes get SIGBUS, and
- * the folio is locked in each walk.
+ * memory_failure() unmaps and poisons the page, sends SIGBUS to its processes,
+ * and locks the folio for each walk.
  */
 static void memory_failure_takes_a_page_out_of_use(struct kunit *test)
 {
@@ -245,7 +245,7 @@ static void poisoned_bystander(struct rmap_kunit_child *child)
 	do_madvise(current->mm, *addr, PAGE_SIZE, MADV_DONTNEED);
 }
 
-/* A process that shared the page and has let go of it gets no signal. */
+/* A process that shared the page but no longer maps it gets no SIGBUS. */
 static void memory_failure_spares_who_does_not_map_the_page(struct kunit *test)
 {
 	unsigned long addr = rmap_kunit_mmap(test, 1);
@@ -258,7 +258,9 @@ static void memory_failure_spares_who_does_not_map_the_page(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, poisoned_child_has_sigbus(bystander));
 }
 
-/* A KSM folio: who maps it is found through KSM's own reverse map. */
+/*
+ * The processes that map a KSM folio are found through KSM's own reverse map.
+ */
 static void memory_failure_takes_a_ksm_folio_out_of_use(struct kunit *test)
 {
 	unsigned long addr = rmap_kunit_mmap(test, 2);
@@ -270,7 +272,7 @@ static void memory_failure_takes_a_ksm_folio_out_of_use(struct kunit *test)
 						 rmap_kunit_new_ksm_folio(test, addr, 2), 0));
 }
 
-/* A THP that can be split loses the page that was hit, and no other. */
+/* A THP that can be split loses the poisoned page only. */
 static void memory_failure_splits_a_thp(struct kunit *test)
 {
 	struct poisoned *poisoned = poisoned_thp_alloc(test);

@@ -3,7 +3,9 @@
  * Callers that always had the folio locked: unmapping, migration, cleaning
  */
 
-/* A lazily freed page needs no swap: try_to_unmap() discards it everywhere. */
+/*
+ * try_to_unmap() discards a lazily freed page in all processes, without swap.
+ */
 static void try_to_unmap_unmaps_each_process(struct kunit *test)
 {
 	struct caller *caller = caller_of_page(test);
@@ -27,7 +29,10 @@ static void try_to_unmap_unmaps_each_process(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, caller->addr));
 }
 
-/* Migration entries everywhere, and back again as it was. */
+/*
+ * try_to_migrate() replaces all mappings, and remove_migration_ptes() restores
+ * them.
+ */
 static void try_to_migrate_can_be_undone(struct kunit *test)
 {
 	struct rmap_kunit_folio_state before, between;
@@ -65,7 +70,10 @@ static void migrate_and_undo(struct folio *folio)
 	folio_unlock(folio);
 }
 
-/* A page that is mapped writable, and one that is not, each stay what they are. */
+/*
+ * An exclusive page is still exclusive after migration, whether mapped writable
+ * or read-only.
+ */
 static void try_to_migrate_keeps_the_exclusive_mark(struct kunit *test)
 {
 	struct caller *caller;
@@ -84,7 +92,7 @@ static void try_to_migrate_keeps_the_exclusive_mark(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, pte_write(rmap_kunit_entry(test, caller->addr).pte));
 }
 
-/* What is known of a page's use goes with it, where the entry has room. */
+/* Migration entries preserve young and dirty where they have room. */
 static void try_to_migrate_keeps_young_and_dirty(struct kunit *test)
 {
 	struct caller *caller;
@@ -112,10 +120,7 @@ static void try_to_migrate_keeps_young_and_dirty(struct kunit *test)
 	caller_expect_old(test, caller);
 }
 
-/*
- * folio_mkclean() write-protects a page of a file, so that the next write is
- * noticed.
- */
+/* folio_mkclean() write-protects a file page, so that the next write faults. */
 static void folio_mkclean_write_protects(struct kunit *test)
 {
 	unsigned long addr = rmap_kunit_mmap_file(test);

@@ -27,26 +27,27 @@ static void page_idle_write_expect_aged(struct kunit *test, struct caller *calle
 }
 
 /*
- * A write to the bitmap makes the PTE old, and marks the folio idle and young.
+ * A write to the bitmap makes the PTE old and sets the folio's idle and young
+ * flags.
  */
 static void page_idle_write_ages_the_folio(struct kunit *test)
 {
 	page_idle_write_expect_aged(test, caller_of_page(test));
 }
 
-/* It makes the PTEs of all processes old. */
+/* A write to the bitmap makes the PTEs of all processes old. */
 static void page_idle_write_ages_each_process(struct kunit *test)
 {
 	page_idle_write_expect_aged(test, caller_of_shared_page(test));
 }
 
-/* It makes all mappings of a KSM folio old. */
+/* A write to the bitmap makes all mappings of a KSM folio old. */
 static void page_idle_write_ages_each_ksm_mapping(struct kunit *test)
 {
 	page_idle_write_expect_aged(test, caller_of_ksm_folio(test));
 }
 
-/* It makes the PMD of a huge page old. */
+/* A write to the bitmap makes the PMD of a huge page old. */
 static void page_idle_write_ages_a_thp(struct kunit *test)
 {
 	page_idle_write_expect_aged(test, caller_of_thp(test));
@@ -85,8 +86,8 @@ static void page_idle_write_expect_idle_only(struct kunit *test,
 }
 
 /*
- * If somebody else has locked the folio, a write marks it idle, and does not
- * walk.
+ * If somebody else holds the folio lock, a write to the bitmap only sets the
+ * idle flag.
  */
 static void page_idle_write_contended_only_sets_idle(struct kunit *test)
 {
@@ -94,7 +95,10 @@ static void page_idle_write_contended_only_sets_idle(struct kunit *test)
 	page_idle_write_expect_idle_only(test, caller_of_page(test));
 }
 
-/* The same for a KSM folio. */
+/*
+ * If somebody else holds a KSM folio's lock, a write to the bitmap only sets
+ * the idle flag.
+ */
 static void page_idle_write_contended_ksm_only_sets_idle(struct kunit *test)
 {
 	page_idle_write_expect_idle_only(test, caller_of_ksm_folio(test));
@@ -110,25 +114,25 @@ static void page_idle_read_expect_access(struct kunit *test, struct caller *call
 	KUNIT_EXPECT_TRUE(test, folio_test_young(caller->folio));
 }
 
-/* A page that was accessed since it was marked idle reads as not idle. */
+/* A page that was accessed after it was marked idle reads as not idle. */
 static void page_idle_read_notices_an_access(struct kunit *test)
 {
 	page_idle_read_expect_access(test, caller_of_page(test));
 }
 
-/* A read makes the PTEs of all processes old. */
+/* A read of the bitmap makes the PTEs of all processes old. */
 static void page_idle_read_ages_each_process(struct kunit *test)
 {
 	page_idle_read_expect_access(test, caller_of_shared_page(test));
 }
 
-/* A read makes all mappings of a KSM folio old. */
+/* A read of the bitmap makes all mappings of a KSM folio old. */
 static void page_idle_read_ages_each_ksm_mapping(struct kunit *test)
 {
 	page_idle_read_expect_access(test, caller_of_ksm_folio(test));
 }
 
-/* A huge page that was accessed reads as not idle. */
+/* A huge page that was accessed after it was marked idle reads as not idle. */
 static void page_idle_read_notices_an_access_to_a_thp(struct kunit *test)
 {
 	page_idle_read_expect_access(test, caller_of_thp(test));
@@ -157,7 +161,7 @@ static void page_idle_read_walks_a_locked_thp(struct kunit *test)
 				  page_idle_read_of(test, caller_of_thp(test)));
 }
 
-/* A page that nobody has accessed since it was marked idle reads as idle. */
+/* A page that was not accessed after it was marked idle reads as idle. */
 static void page_idle_read_reports_idle(struct kunit *test)
 {
 	struct caller *caller = page_idle_write_of(test, caller_of_page(test));
@@ -181,8 +185,8 @@ static void page_idle_read_expect_the_flag(struct kunit *test,
 }
 
 /*
- * If somebody else has locked the folio, a read reports its idle flag, and does
- * not walk.
+ * If somebody else holds the folio lock, a read reports the idle flag without a
+ * walk.
  */
 static void page_idle_read_contended_reports_the_flag(struct kunit *test)
 {
@@ -190,7 +194,10 @@ static void page_idle_read_contended_reports_the_flag(struct kunit *test)
 	page_idle_read_expect_the_flag(test, caller_of_page(test));
 }
 
-/* The same for a KSM folio. */
+/*
+ * If somebody else holds a KSM folio's lock, a read reports the idle flag
+ * without a walk.
+ */
 static void page_idle_read_contended_ksm_reports_the_flag(struct kunit *test)
 {
 	page_idle_read_expect_the_flag(test, caller_of_ksm_folio(test));

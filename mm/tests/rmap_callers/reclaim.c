@@ -5,7 +5,7 @@
 
 #ifdef CONFIG_MEMCG
 
-/* For a memory cgroup, the mappings of its processes count, and no others. */
+/* With a memory cgroup given, only mappings of its processes count. */
 static void folio_referenced_counts_for_its_memcg(struct kunit *test)
 {
 	struct mem_cgroup *memcg = rmap_kunit_enter_memcg(test);
@@ -99,20 +99,23 @@ static void reclaim_expect_locked_walks(struct kunit *test, struct caller *calle
 	KUNIT_EXPECT_FALSE(test, folio_test_locked(caller->folio));
 }
 
-/* Whenever reclaim walks the page's mappings, the page is locked. */
+/* Reclaim locks a page whenever it walks its mappings. */
 static void reclaim_locks_the_folio(struct kunit *test)
 {
 	rmap_kunit_needs_contract(test, RMAP_KUNIT_LOCKED);
 	reclaim_expect_locked_walks(test, reclaim_alloc(test, false));
 }
 
-/* So it is with the multi-gen LRU (CONFIG_LRU_GEN). */
+/* Reclaim with the multi-gen LRU (CONFIG_LRU_GEN) does, too. */
 static void multi_gen_reclaim_locks_the_folio(struct kunit *test)
 {
 	reclaim_expect_locked_walks(test, reclaim_alloc(test, true));
 }
 
-/* A folio that somebody else has locked is deactivated, and stays young. */
+/*
+ * If somebody else holds the folio lock, reclaim deactivates the folio and
+ * leaves its PTE young.
+ */
 static void reclaim_contended_only_deactivates(struct kunit *test)
 {
 	struct caller *caller;
@@ -138,7 +141,7 @@ static void folio_referenced_counts_for_its_memcg(struct kunit *test)
 
 #endif /* CONFIG_MEMCG */
 
-/* MADV_COLD ages a page and takes it off the active list. */
+/* MADV_COLD makes a page old and takes it off the active list. */
 static void madvise_cold_deactivates(struct kunit *test)
 {
 	struct caller *caller = caller_of_page(test);
@@ -157,7 +160,7 @@ static void madvise_cold_deactivates(struct kunit *test)
 	caller_expect_old(test, caller);
 }
 
-/* MADV_PAGEOUT swaps a page out, whatever its young bit says. */
+/* MADV_PAGEOUT swaps out a page even if it is young. */
 static void madvise_pageout_swaps_out(struct kunit *test)
 {
 	struct caller *caller = caller_of_page(test);

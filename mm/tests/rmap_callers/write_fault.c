@@ -68,9 +68,7 @@ static bool write_fault_reuses(struct kunit *test, struct write_fault *fault,
 	return rmap_kunit_folio(test, fault->addr) == fault->folio;
 }
 
-/*
- * A write to an exclusive page reuses it, and does not wait for the folio lock.
- */
+/* A write to an exclusive page reuses it without the folio lock. */
 static void write_to_exclusive_page_needs_no_folio_lock(struct kunit *test)
 {
 	struct write_fault *fault = write_fault_alloc(test);
@@ -90,19 +88,28 @@ static void write_to_isolated_page_copies(struct kunit *test, bool locked)
 	KUNIT_EXPECT_FALSE(test, write_fault_reuses(test, fault, locked));
 }
 
-/* A page that is not exclusive, and that reclaim has isolated, is copied. */
+/*
+ * A write to a page that lost its exclusive mark copies it while reclaim has it
+ * isolated.
+ */
 static void write_to_isolated_page_copies_it(struct kunit *test)
 {
 	write_to_isolated_page_copies(test, false);
 }
 
-/* So it is if the page is locked too: the write does not wait. */
+/*
+ * A write to such a page copies it without waiting if reclaim has locked it,
+ * too.
+ */
 static void write_to_isolated_locked_page_copies_it(struct kunit *test)
 {
 	write_to_isolated_page_copies(test, true);
 }
 
-/* If nobody else has a reference, it is reused, and is exclusive again. */
+/*
+ * A write reuses such a page, and makes it exclusive again, if nobody else has
+ * a reference.
+ */
 static void write_to_page_of_one_process_reuses_it(struct kunit *test)
 {
 	struct write_fault *fault = write_fault_alloc_forked(test);

@@ -18,13 +18,13 @@ static void move_with_protection(struct kunit *test, unsigned long src_prot,
 	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->dst));
 }
 
-/* Nothing moves between areas that cannot be written to. */
+/* Read-only areas are refused. */
 static void read_only_areas_are_refused(struct kunit *test)
 {
 	move_with_protection(test, PROT_READ, PROT_READ);
 }
 
-/* Source and destination must have the same protection. */
+/* Areas with different protection are refused. */
 static void different_protection_is_refused(struct kunit *test)
 {
 	const unsigned long rw = PROT_READ | PROT_WRITE;
@@ -35,7 +35,10 @@ static void different_protection_is_refused(struct kunit *test)
 	move_with_protection(test, rw, rw | PROT_EXEC);
 }
 
-/* Same rights, but PTEs that look different: another caching mode or key, say. */
+/*
+ * Areas whose PTEs differ in other attributes, such as the cache mode, are
+ * refused.
+ */
 static void different_page_protection_is_refused(struct kunit *test)
 {
 	struct move *move = move_page(test);
@@ -59,7 +62,9 @@ static void different_page_protection_is_refused(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->dst));
 }
 
-/* Between mlocked and other memory nothing moves, in either direction. */
+/*
+ * A move between an mlocked area and another is refused, in either direction.
+ */
 static void locked_and_unlocked_memory_do_not_mix(struct kunit *test)
 {
 	struct move *move = move_page(test);
@@ -80,7 +85,7 @@ static void locked_and_unlocked_memory_do_not_mix(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->dst));
 }
 
-/* Between mlocked areas a page moves, and stays mlocked. */
+/* A page moves between mlocked areas, and stays mlocked. */
 static void page_moves_between_locked_areas(struct kunit *test)
 {
 	struct move *move = move_page(test);
@@ -108,10 +113,7 @@ static void move_flag_vma(unsigned long addr, unsigned long flag, bool set)
 	mmap_write_unlock(current->mm);
 }
 
-/*
- * Memory of a device and the like is refused: its page table entries are not
- * what they seem.
- */
+/* Areas with special PTEs, such as device memory, are refused. */
 static void special_areas_are_refused(struct kunit *test)
 {
 	static const unsigned long flags[] = {
@@ -133,7 +135,7 @@ static void special_areas_are_refused(struct kunit *test)
 	move_expect_stayed(test, move);
 }
 
-/* Huge pages of hugetlb have rules of their own. */
+/* Hugetlb areas are refused. */
 static void hugetlb_memory_is_refused(struct kunit *test)
 {
 	unsigned long huge = rmap_kunit_mmap_hugetlb(test);
@@ -149,7 +151,7 @@ static void hugetlb_memory_is_refused(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->dst));
 }
 
-/* Pages of a shared mapping do not move. */
+/* A shared mapping is refused as a source. */
 static void shared_source_is_refused(struct kunit *test)
 {
 	struct move *move = move_page(test);
@@ -161,7 +163,7 @@ static void shared_source_is_refused(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->dst));
 }
 
-/* A private mapping of a file has anonymous pages, but is no anonymous memory. */
+/* A private file mapping is refused, although its pages may be anonymous. */
 static void private_file_mapping_is_refused(struct kunit *test)
 {
 	unsigned long addr = rmap_kunit_mmap_private_file(test);
@@ -180,7 +182,7 @@ static void private_file_mapping_is_refused(struct kunit *test)
 	move_expect_refused(test, move, -EINVAL);
 }
 
-/* A range where nothing is mapped is refused. */
+/* Unmapped ranges are refused. */
 static void missing_areas_are_refused(struct kunit *test)
 {
 	struct move *move = move_page(test);

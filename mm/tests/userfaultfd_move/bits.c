@@ -4,7 +4,7 @@
  * and markers in place of a page
  */
 
-/* A page that was written to has to be written back, also from its new place. */
+/* A dirty page is still dirty at the destination. */
 static void dirty_page_stays_dirty(struct kunit *test)
 {
 	struct move *move = move_page(test);
@@ -16,7 +16,9 @@ static void dirty_page_stays_dirty(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, pte_young(rmap_kunit_entry(test, move->dst).pte));
 }
 
-/* A page that was only read since it was read in stays clean, and keeps its content. */
+/*
+ * A page that was swapped in and only read stays clean, and keeps its contents.
+ */
 static void clean_page_stays_clean(struct kunit *test)
 {
 	struct move *move;
@@ -44,7 +46,7 @@ static void clean_page_stays_clean(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, value, MOVE_VALUE);
 }
 
-/* Whatever moved counts as soft-dirty, for those who track writes. */
+/* A moved page is soft-dirty. */
 static void moved_page_is_soft_dirty(struct kunit *test)
 {
 	struct move *move;
@@ -63,7 +65,7 @@ static void moved_page_is_soft_dirty(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, pte_soft_dirty(pte));
 }
 
-/* A swap entry that moved counts as soft-dirty too. */
+/* A moved swap entry is soft-dirty. */
 static void moved_swap_entry_is_soft_dirty(struct kunit *test)
 {
 	struct move *move;
@@ -78,7 +80,10 @@ static void moved_swap_entry_is_soft_dirty(struct kunit *test)
 	move_expect_moved_swapped(test, move);
 }
 
-/* The destination is not watched: a page is as writable there as a new one. */
+/*
+ * A page with the uffd-wp bit moves without it, and is writable at the
+ * destination.
+ */
 static void write_protected_page_moves_and_is_writable(struct kunit *test)
 {
 	struct move *move = move_page(test);
@@ -92,7 +97,10 @@ static void write_protected_page_moves_and_is_writable(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, rmap_kunit_folio(test, move->dst), move->folio);
 }
 
-/* The swap entry moves as it is, with its mark; that does not hinder a write. */
+/*
+ * A swap entry moves with its uffd-wp bit, which does not block a write at the
+ * destination.
+ */
 static void write_protected_swap_entry_moves(struct kunit *test)
 {
 	struct move *move;
@@ -112,7 +120,7 @@ static void write_protected_swap_entry_moves(struct kunit *test)
 	rmap_kunit_write(test, move->dst, MOVE_OTHER);
 }
 
-/* A hole that is marked as write-protected does not move. */
+/* A hole with a uffd-wp marker is refused. */
 static void write_protected_hole_is_refused(struct kunit *test)
 {
 	struct move *move = move_area(test, 1);
@@ -127,7 +135,7 @@ static void write_protected_hole_is_refused(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->dst));
 }
 
-/* A poison marker stays where it is. */
+/* A UFFDIO_POISON marker is refused. */
 static void poisoned_entry_is_refused(struct kunit *test)
 {
 #ifdef UFFDIO_POISON

@@ -86,22 +86,22 @@ static void move_with_bracket(struct kunit *test, struct move *move)
 	KUNIT_EXPECT_EQ(test, bracket->starts, bracket->ends);
 }
 
-/*
- * The source is invalidated for secondary MMUs, once: it begins before the page
- * moves, and ends after.
- */
+/* A single mmu_notifier invalidation of the source encloses the move. */
 static void source_is_invalidated_around_the_move(struct kunit *test)
 {
 	move_with_bracket(test, move_page(test));
 }
 
-/* So it is when a huge page moves. */
+/*
+ * A single mmu_notifier invalidation of the source encloses the move of a huge
+ * page.
+ */
 static void thp_source_is_invalidated_around_the_move(struct kunit *test)
 {
 	move_with_bracket(test, move_thp(test));
 }
 
-/* All of a run is dropped by secondary MMUs, and not a page more. */
+/* mmu_notifiers invalidate exactly the pages of a run. */
 static void source_of_a_run_is_invalidated(struct kunit *test)
 {
 	struct move *move = move_run(test, MOVE_RUN);
@@ -194,7 +194,10 @@ static bool move_flushes_secondary_tlbs(void)
 	       (IS_ENABLED(CONFIG_X86_64) || IS_ENABLED(CONFIG_ARM64));
 }
 
-/* A device that walks the page tables itself writes to no page that has moved. */
+/*
+ * Secondary TLBs are flushed once for each page of a run, when it is no longer
+ * mapped at the source.
+ */
 static void secondary_tlbs_are_flushed_in_between(struct kunit *test)
 {
 	struct secondary *secondary;
@@ -335,8 +338,8 @@ static void move_under_a_scribbler(struct kunit *test, unsigned long nr)
 }
 
 /*
- * Another CPU that writes to the source all the time never writes to a page
- * that has moved, in runs that are flushed page by page or all at once.
+ * Once a move has returned, no other CPU writes to a moved page through the
+ * source, whether the TLB was flushed page by page or as a whole.
  */
 static void moved_pages_are_out_of_reach_of_other_cpus(struct kunit *test)
 {
@@ -427,8 +430,8 @@ static struct run_flush *run_flush_look(struct kunit *test, struct move *move)
 }
 
 /*
- * The TLB is flushed once for all pages of a run, when none of them is mapped any
- * more, neither where it was nor where it goes to.
+ * The TLB is flushed once for a run, while none of its pages is mapped at
+ * either end.
  */
 static void run_is_flushed_once_and_in_between(struct kunit *test)
 {
@@ -459,7 +462,7 @@ static void run_is_flushed_once_and_in_between(struct kunit *test)
 	}
 }
 
-/* A run is over where a page table ends, be it the source's or the destination's. */
+/* A run ends at the end of a page table, at the source or the destination. */
 static void run_ends_with_its_page_tables(struct kunit *test)
 {
 	unsigned long src = rmap_kunit_mmap_far(test, 2 * PMD_SIZE);
@@ -487,7 +490,10 @@ static void run_ends_with_its_page_tables(struct kunit *test)
 	move_expect_run(test, move, 64);
 }
 
-/* A page of a run that gets pinned at the last moment is put back, and so is the rest. */
+/*
+ * If a page of a run is pinned at the last moment, it and the pages after it
+ * are put back, dirty bits included.
+ */
 static void run_pinned_at_the_last_moment_is_put_back(struct kunit *test)
 {
 	struct move *move = move_run(test, MOVE_RUN);

@@ -3,7 +3,10 @@
  * Moves of huge pages: whole, or split on the way
  */
 
-/* A huge page moves as a whole, with its place in the reverse map. */
+/*
+ * A huge page moves whole, and the folio gets the destination's anon_vma and
+ * index.
+ */
 static void thp_moves_whole_with_its_anon_vma(struct kunit *test)
 {
 	struct move *move = move_thp(test);
@@ -14,8 +17,8 @@ static void thp_moves_whole_with_its_anon_vma(struct kunit *test)
 }
 
 /*
- * A THP that has to be split for the move is refused while that cannot be done,
- * for an extra reference, and moved as soon as it can.
+ * A THP that must be split but has an extra reference is refused with EBUSY. It
+ * moves once the reference is gone.
  */
 static void unsplittable_thp_is_refused(struct kunit *test)
 {
@@ -97,7 +100,10 @@ static void pmd_wait_end(void *data)
 	unregister_kprobe(&wait->probe);
 }
 
-/* A THP under migration: the move waits on its PMD, until that is over. */
+/*
+ * A move of a migrating THP waits on the real PMD, until migration has
+ * finished.
+ */
 static void migrating_thp_waits_on_its_pmd(struct kunit *test)
 {
 	struct move *move = move_thp(test);
@@ -193,7 +199,7 @@ static void move_part_of_thp(struct kunit *test, struct move *move,
 	}
 }
 
-/* A huge page is split if only a part of it is to move. */
+/* A huge page is split if the range covers only part of it. */
 static void thp_is_split_for_a_range_that_is_shorter(struct kunit *test)
 {
 	move_part_of_thp(test, move_numbered_thp(test, rmap_kunit_mmap_thp(test),
@@ -201,7 +207,7 @@ static void thp_is_split_for_a_range_that_is_shorter(struct kunit *test)
 			 0, 2);
 }
 
-/* A huge page is split if the range begins inside of it. */
+/* A huge page is split if the range begins inside it. */
 static void thp_is_split_for_an_unaligned_source(struct kunit *test)
 {
 	move_part_of_thp(test, move_numbered_thp(test, rmap_kunit_mmap_thp(test),
@@ -209,7 +215,7 @@ static void thp_is_split_for_an_unaligned_source(struct kunit *test)
 			 1, MOVE_THP_PAGES);
 }
 
-/* A huge page is split if the destination is not aligned like it. */
+/* A huge page is split if the destination is not PMD-aligned. */
 static void thp_is_split_for_an_unaligned_destination(struct kunit *test)
 {
 	unsigned long dst = rmap_kunit_mmap_thps(test, 2) + PAGE_SIZE;
@@ -223,7 +229,9 @@ static void thp_is_split_for_an_unaligned_destination(struct kunit *test)
 	move_part_of_thp(test, move, 0, MOVE_THP_PAGES);
 }
 
-/* An empty page table at the destination is in a huge page's way. */
+/*
+ * A huge page is split if the destination has a page table, even an empty one.
+ */
 static void thp_is_split_for_a_page_table_at_the_destination(struct kunit *test)
 {
 	unsigned long dst = rmap_kunit_mmap_thp(test);
@@ -235,10 +243,7 @@ static void thp_is_split_for_a_page_table_at_the_destination(struct kunit *test)
 	move_part_of_thp(test, move, 0, MOVE_THP_PAGES);
 }
 
-/*
- * A huge page that PTEs map is split too: nothing but the folio says that its
- * pages belong together.
- */
+/* A PTE-mapped huge page is split. */
 static void thp_mapped_by_ptes_is_split(struct kunit *test)
 {
 	struct move *move = move_numbered_thp(test, rmap_kunit_mmap_thp(test),
@@ -253,7 +258,10 @@ static void thp_mapped_by_ptes_is_split(struct kunit *test)
 	move_part_of_thp(test, move, 0, 2);
 }
 
-/* The page table that goes with a huge page has come along: it can be split. */
+/*
+ * A huge page takes its deposited page table along, so it can be split after
+ * the move.
+ */
 static void moved_thp_can_be_split(struct kunit *test)
 {
 	unsigned long src = rmap_kunit_mmap_thp(test);
@@ -274,7 +282,7 @@ static void moved_thp_can_be_split(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, rmap_kunit_read(test, move->src), MOVE_OTHER);
 }
 
-/* A huge page counts as written to wherever it arrives. */
+/* A huge page is dirty at the destination. */
 static void moved_thp_is_dirty(struct kunit *test)
 {
 #ifdef CONFIG_TRANSPARENT_HUGEPAGE
@@ -290,7 +298,9 @@ static void moved_thp_is_dirty(struct kunit *test)
 #endif
 }
 
-/* A pinned huge page stays whole where it is, until it is unpinned. */
+/*
+ * A pinned huge page is refused and stays whole. It moves once it is unpinned.
+ */
 static void pinned_thp_is_refused(struct kunit *test)
 {
 	struct move *move = move_thp(test);
@@ -309,7 +319,10 @@ static void pinned_thp_is_refused(struct kunit *test)
 	move_expect_moved(test, move);
 }
 
-/* It cannot be split for as long as it is pinned: the ioctl must not wait for that. */
+/*
+ * A pinned huge page that would have to be split is refused at once: the ioctl
+ * does not loop.
+ */
 static void pinned_thp_that_must_be_split_is_refused(struct kunit *test)
 {
 	struct move *move = move_thp(test);
@@ -332,8 +345,8 @@ static void pinned_thp_that_must_be_split_is_refused(struct kunit *test)
 }
 
 /*
- * A move that needs a huge page split, and finds it locked, tries again without a
- * reference: with one, it would keep whoever has the lock from splitting.
+ * A move that needs to split a locked huge page retries without holding a
+ * reference, which would keep the lock holder from splitting it.
  */
 static void move_that_waits_does_not_hinder_a_split(struct kunit *test)
 {
@@ -370,7 +383,7 @@ static void move_that_waits_does_not_hinder_a_split(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, rmap_kunit_read(test, move->dst), MOVE_VALUE);
 }
 
-/* What a child shares is refused before anything is split for it. */
+/* A huge page shared with a child is refused before it is split. */
 static void forked_thp_is_refused_and_stays_whole(struct kunit *test)
 {
 	struct move *move = move_thp(test);
@@ -389,9 +402,7 @@ static void forked_thp_is_refused_and_stays_whole(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->dst));
 }
 
-/*
- * A huge page at the destination is not replaced, in whole or in part: EEXIST.
- */
+/* A huge page at the destination is not replaced, whole or in part: EEXIST. */
 static void present_thp_destination_is_refused(struct kunit *test)
 {
 	unsigned long dst = rmap_kunit_mmap_thp(test);
@@ -431,7 +442,7 @@ static struct move *move_huge_zero_page(struct kunit *test)
 	return move;
 }
 
-/* The huge zero page has no folio to lock, and is nobody's own. */
+/* The huge zero page moves whole: there is no folio to lock. */
 static void huge_zero_page_moves_whole(struct kunit *test)
 {
 	struct move *move = move_huge_zero_page(test);
@@ -448,7 +459,10 @@ static void huge_zero_page_moves_whole(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, rmap_kunit_read(test, move->dst + PAGE_SIZE), 0);
 }
 
-/* If only a page of it is to move, the destination gets the zero page. */
+/*
+ * The huge zero page is split if the range is shorter. The destination gets the
+ * zero page.
+ */
 static void huge_zero_page_is_split_for_a_shorter_range(struct kunit *test)
 {
 	struct move *move = move_huge_zero_page(test);
@@ -476,7 +490,10 @@ static void huge_zero_page_is_split_for_a_shorter_range(struct kunit *test)
 
 #endif
 
-/* A huge page under migration is split too, once that is over. */
+/*
+ * A migrating huge page that must be split is split and moves after the
+ * migration.
+ */
 static void migrating_thp_is_split_and_moves(struct kunit *test)
 {
 #ifdef CONFIG_ARCH_HAS_PMD_SOFTLEAVES

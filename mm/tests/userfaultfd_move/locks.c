@@ -17,14 +17,18 @@ static void page_moves_while_root_is_write_locked(struct kunit *test)
 	move_with_root_held(test, move_page(test), true, RMAP_KUNIT_DONE);
 }
 
-/* Nor does the move of a huge page wait for a reader. */
+/*
+ * A move of a huge page does not wait for a reader of the source root's rwsem.
+ */
 static void thp_moves_while_root_is_read_locked(struct kunit *test)
 {
 	rmap_kunit_needs_contract(test, RMAP_KUNIT_LOCKED);
 	move_with_root_held(test, move_thp(test), false, RMAP_KUNIT_DONE);
 }
 
-/* Nor does the move of a huge page wait for a writer. */
+/*
+ * A move of a huge page does not wait for a writer of the source root's rwsem.
+ */
 static void thp_moves_while_root_is_write_locked(struct kunit *test)
 {
 	rmap_kunit_needs_contract(test, RMAP_KUNIT_LOCKED);
@@ -32,8 +36,8 @@ static void thp_moves_while_root_is_write_locked(struct kunit *test)
 }
 
 /*
- * A move waits for readers of the source root's rwsem: walks that have not
- * locked the folio rely on this.
+ * A move waits for readers of the source root's rwsem. Walks of unlocked folios
+ * rely on this.
  */
 static void page_waits_while_root_is_read_locked(struct kunit *test)
 {
@@ -41,7 +45,7 @@ static void page_waits_while_root_is_read_locked(struct kunit *test)
 	move_with_root_held(test, move_page(test), false, RMAP_KUNIT_BLOCKED);
 }
 
-/* The move of a huge page waits for readers of the root's rwsem too. */
+/* A move of a huge page waits for readers of the source root's rwsem. */
 static void thp_waits_while_root_is_read_locked(struct kunit *test)
 {
 	rmap_kunit_needs_contract(test, RMAP_KUNIT_REVALIDATE);
@@ -69,13 +73,16 @@ static void move_with_folio_locked(struct kunit *test, struct move *move)
 	move_expect_moved(test, move);
 }
 
-/* A move waits for whoever has locked the folio; until then the folio stays. */
+/*
+ * A move waits for the folio lock. Until it has that, the folio keeps its
+ * anon_vma and index.
+ */
 static void page_waits_for_the_folio_lock(struct kunit *test)
 {
 	move_with_folio_locked(test, move_page(test));
 }
 
-/* So does the move of a huge page. */
+/* A move of a huge page waits for the folio lock. */
 static void thp_waits_for_the_folio_lock(struct kunit *test)
 {
 	move_with_folio_locked(test, move_thp(test));
@@ -117,7 +124,10 @@ static void open_walk_fn(void *data)
 	folio_unlock(walk->folio);
 }
 
-/* A walk of one folio keeps that in place, and delays no other of its root. */
+/*
+ * A walk delays the move of the folio that it walks, not of others with the
+ * same root.
+ */
 static void walk_delays_its_own_folio_only(struct kunit *test)
 {
 	struct move *walked, *other;
@@ -179,7 +189,9 @@ static void move_pages_one_by_one(void *data)
 	}
 }
 
-/* Threads move distinct pages of one VMA at the same time; all arrive intact. */
+/*
+ * Threads move distinct pages of one VMA concurrently, and all arrive intact.
+ */
 static void threads_move_distinct_pages(struct kunit *test)
 {
 	unsigned long len = MOVE_PAGES * PAGE_SIZE, i;

@@ -3,7 +3,10 @@
  * What a move of small pages leaves behind at both ends, and holes
  */
 
-/* User space is told about the ioctl: when it opens a userfaultfd, and for each range. */
+/*
+ * The kernel announces UFFDIO_MOVE: in the features of a userfaultfd, and for
+ * each registered range.
+ */
 static void ioctl_is_offered(struct kunit *test)
 {
 	const unsigned long areas[] = {
@@ -24,7 +27,7 @@ static void ioctl_is_offered(struct kunit *test)
 	}
 }
 
-/* A move takes the page, and the folio's place in the reverse map, with it. */
+/* A page moves, and the folio gets the destination's anon_vma and index. */
 static void page_moves_with_its_anon_vma(struct kunit *test)
 {
 	struct move *move = move_page(test);
@@ -33,7 +36,7 @@ static void page_moves_with_its_anon_vma(struct kunit *test)
 	move_expect_moved(test, move);
 }
 
-/* A page moves inside its VMA too, and back again. */
+/* A page moves within a VMA, and back again. */
 static void page_moves_inside_a_vma_and_back(struct kunit *test)
 {
 	unsigned long area = rmap_kunit_mmap(test, 2);
@@ -58,7 +61,7 @@ static void page_moves_inside_a_vma_and_back(struct kunit *test)
 	move_expect_moved(test, move);
 }
 
-/* The zero page: there is no folio to lock, and none to take along. */
+/* The zero page moves: there is no folio to lock. */
 static void zero_page_moves(struct kunit *test)
 {
 	struct move *move = move_alloc(test, rmap_kunit_mmap(test, 1),
@@ -81,7 +84,7 @@ static void zero_page_moves(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, pte_write(pte));
 }
 
-/* A hole is refused unless holes are allowed; then it counts as moved. */
+/* A hole is refused, unless the mode allows holes. Then it counts as moved. */
 static void hole_moves_if_allowed(struct kunit *test)
 {
 	struct move *move = move_alloc(test, rmap_kunit_mmap(test, 1),
@@ -115,13 +118,13 @@ static void move_expect_hole_to_fault(struct kunit *test, struct move *move)
 	KUNIT_EXPECT_EQ(test, rmap_kunit_read(test, move->dst), MOVE_VALUE);
 }
 
-/* A read of the source after the move faults in a new page of zeroes. */
+/* After the move, a read of the source faults in a zero page. */
 static void source_faults_as_a_hole(struct kunit *test)
 {
 	move_expect_hole_to_fault(test, move_page(test));
 }
 
-/* So does a read of where a huge page was. */
+/* After the move of a huge page, a read of the source faults in a zero page. */
 static void thp_source_faults_as_a_hole(struct kunit *test)
 {
 	move_expect_hole_to_fault(test, move_thp(test));
@@ -129,7 +132,7 @@ static void thp_source_faults_as_a_hole(struct kunit *test)
 
 #define MOVE_SEVERAL	16
 
-/* All pages of a range move, each with its content, anon_vma and index. */
+/* One call moves several pages, each with its contents, anon_vma and index. */
 static void several_pages_move_in_one_call(struct kunit *test)
 {
 	struct move *move = move_area(test, MOVE_SEVERAL);
@@ -186,7 +189,10 @@ static struct move *move_four_pages(struct kunit *test)
 	return move;
 }
 
-/* A page at the destination, half way, stops the move there: EEXIST is next. */
+/*
+ * A page half way at the destination stops the move there. The next call fails
+ * with EEXIST.
+ */
 static void present_page_half_way_stops_the_move(struct kunit *test)
 {
 	struct move *move = move_four_pages(test);
@@ -197,7 +203,7 @@ static void present_page_half_way_stops_the_move(struct kunit *test)
 			MOVE_OTHER);
 }
 
-/* A call that meets a hole half way says how far it came. */
+/* A call that stops at a hole reports how much it has moved. */
 static void half_a_move_reports_how_far_it_came(struct kunit *test)
 {
 	struct move *move = move_alloc(test, rmap_kunit_mmap(test, 3),
@@ -215,7 +221,9 @@ static void half_a_move_reports_how_far_it_came(struct kunit *test)
 			MOVE_VALUE);
 }
 
-/* A pinned page half way stops the move there: EBUSY is next. */
+/*
+ * A pinned page half way stops the move there. The next call fails with EBUSY.
+ */
 static void pinned_page_half_way_stops_the_move(struct kunit *test)
 {
 	struct move *move = move_four_pages(test);
@@ -252,7 +260,10 @@ static struct move *move_overlapping(struct kunit *test, int shift)
 	return move;
 }
 
-/* Downwards, each page leaves a hole for the next one. */
+/*
+ * A range moves to a lower, overlapping one: each page leaves a hole for the
+ * next.
+ */
 static void overlapping_range_moves_down(struct kunit *test)
 {
 	struct move *move = move_overlapping(test, -1);
@@ -266,7 +277,10 @@ static void overlapping_range_moves_down(struct kunit *test)
 			 move->dst + PAGE_SIZE);
 }
 
-/* Upwards, and onto itself, the page to move is in the way of another, or of itself. */
+/*
+ * A range does not move to itself or to a higher, overlapping one: pages are in
+ * the way.
+ */
 static void overlapping_range_does_not_move_up(struct kunit *test)
 {
 	int shift;
@@ -282,7 +296,7 @@ static void overlapping_range_does_not_move_up(struct kunit *test)
 	}
 }
 
-/* The same where there is no page table: refused unless holes are allowed. */
+/* A hole without a page table is refused, unless the mode allows holes. */
 static void hole_without_a_page_table_moves_if_allowed(struct kunit *test)
 {
 	unsigned long src = rmap_kunit_mmap_far(test, PAGE_SIZE);
@@ -297,7 +311,9 @@ static void hole_without_a_page_table_moves_if_allowed(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->dst));
 }
 
-/* A hole does not go over a page either, with a page table or without. */
+/*
+ * A hole does not replace a page, with or without a page table at the source.
+ */
 static void hole_does_not_go_over_a_page(struct kunit *test)
 {
 	unsigned long far = rmap_kunit_mmap_far(test, PAGE_SIZE);
@@ -315,7 +331,7 @@ static void hole_does_not_go_over_a_page(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, rmap_kunit_read(test, move->dst), MOVE_OTHER);
 }
 
-/* The first move into memory that was never touched gives it its anon_vma. */
+/* The first move into a VMA that was never touched gives it an anon_vma. */
 static void untouched_destination_gets_an_anon_vma(struct kunit *test)
 {
 	struct move *move = move_page(test);

@@ -9,7 +9,7 @@ static void move_call_in_child(struct rmap_kunit_child *child)
 	move_call(child->data);
 }
 
-/* A userfaultfd moves pages of the process that made it, and of no other. */
+/* A userfaultfd moves pages of the process that created it only. */
 static void other_process_is_refused(struct kunit *test)
 {
 	struct move *move = move_page(test);
@@ -73,7 +73,7 @@ static void removal_read(struct kunit *test, struct removal *removal,
 	KUNIT_EXPECT_EQ(test, removal->ret, 0);
 }
 
-/* While the memory map changes, and nobody has read of that yet, nothing moves. */
+/* Nothing moves while an event about a change of the memory map is unread. */
 static void changing_mm_is_refused(struct kunit *test)
 {
 	struct move *move = move_page(test);
@@ -101,7 +101,7 @@ static void changing_mm_is_refused(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->dst));
 }
 
-/* The change may begin while the move waits for the VMAs: then it must not go on. */
+/* The same if the change begins while the move waits for the VMAs. */
 static void change_that_begins_while_the_move_waits_counts(struct kunit *test)
 {
 	struct move *move = move_page(test);
@@ -167,9 +167,8 @@ static void orphan_end(void *data)
 }
 
 /*
- * Pages of a process that is gone cannot be moved, by whoever has its userfaultfd.
- * That the caller is another process is seen first; ESRCH would be for the process
- * itself.
+ * The userfaultfd of a process that is gone moves nothing: EINVAL, as for any
+ * other process.
  */
 static void gone_process_is_refused(struct kunit *test)
 {
@@ -245,7 +244,7 @@ static void waiter_expect(struct kunit *test, struct waiter *waiter, u32 value)
 	KUNIT_EXPECT_EQ(test, waiter->value, value);
 }
 
-/* A fault on the destination is over when the page has arrived. */
+/* A move wakes threads that wait for the page in a fault. */
 static void move_wakes_who_waits_for_the_page(struct kunit *test)
 {
 	struct move *move = move_page(test);
@@ -256,9 +255,7 @@ static void move_wakes_who_waits_for_the_page(struct kunit *test)
 	move_expect_moved(test, move);
 }
 
-/*
- * With DONTWAKE, a fault on the destination goes on waiting until UFFDIO_WAKE.
- */
+/* With DONTWAKE, threads in a fault sleep on until UFFDIO_WAKE. */
 static void dontwake_leaves_waiters_asleep(struct kunit *test)
 {
 	struct move *move = move_page(test);
@@ -276,7 +273,9 @@ static void dontwake_leaves_waiters_asleep(struct kunit *test)
 	waiter_expect(test, waiter, MOVE_VALUE);
 }
 
-/* Who waits for a page that the move did not come to goes on waiting for it. */
+/*
+ * A move that stops half way wakes only those who wait for pages that arrived.
+ */
 static void half_a_move_wakes_only_for_what_arrived(struct kunit *test)
 {
 	struct move *move = move_area(test, 2);
@@ -301,7 +300,7 @@ static void move_call_killed(void *data)
 	flush_signals(current);
 }
 
-/* A process that is being killed does not move all the rest first. */
+/* A move stops early when its process is being killed. */
 static void killed_move_stops(struct kunit *test)
 {
 	struct move *move = move_area(test, 2);

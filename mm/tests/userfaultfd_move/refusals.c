@@ -3,7 +3,7 @@
  * Requests and pages that are refused
  */
 
-/* A page that is shared with a child is not moved; once it is not, it is. */
+/* A page shared with a child is refused, and moves once the child is gone. */
 static void forked_page_is_refused(struct kunit *test)
 {
 	struct move *move = move_page(test);
@@ -30,7 +30,7 @@ static void forked_page_is_refused(struct kunit *test)
 	move_expect_moved(test, move);
 }
 
-/* A page at the destination is not replaced: EEXIST. */
+/* A page at the destination is not replaced: the move fails with EEXIST. */
 static void present_destination_is_refused(struct kunit *test)
 {
 	struct move *move = move_page(test);
@@ -48,7 +48,7 @@ static void present_destination_is_refused(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, rmap_kunit_folio(test, move->dst), move->folio);
 }
 
-/* A page that is pinned, for DMA say, stays where it is until it is unpinned. */
+/* A pinned page is refused, and moves once it is unpinned. */
 static void pinned_page_is_refused(struct kunit *test)
 {
 	struct move *move = move_page(test);
@@ -67,7 +67,7 @@ static void pinned_page_is_refused(struct kunit *test)
 	move_expect_moved(test, move);
 }
 
-/* Ranges and modes that make no sense, each with a page that could be moved. */
+/* Unaligned, empty or wrapping ranges and unknown modes are refused. */
 static void invalid_requests_are_refused(struct kunit *test)
 {
 	static const struct {
@@ -99,7 +99,7 @@ static void invalid_requests_are_refused(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->dst));
 }
 
-/* A move may reach out of neither VMA, though the other is large enough. */
+/* A range that extends beyond one of the two VMAs is refused. */
 static void ranges_beyond_a_vma_are_refused(struct kunit *test)
 {
 	struct move *move;
@@ -119,7 +119,10 @@ static void ranges_beyond_a_vma_are_refused(struct kunit *test)
 	}
 }
 
-/* Memory that is not registered as it must be, or of another kind. */
+/*
+ * A destination that is not registered with this userfaultfd, or is not
+ * anonymous, is refused.
+ */
 static void other_kinds_of_destination_are_refused(struct kunit *test)
 {
 	struct move *move = move_page(test);
@@ -143,7 +146,7 @@ static void other_kinds_of_destination_are_refused(struct kunit *test)
 	move_expect_refused(test, move, -EINVAL);
 }
 
-/* An argument that cannot be read is refused: EFAULT, and nothing moves. */
+/* An unreadable argument is refused with EFAULT. */
 static void bad_argument_is_refused(struct kunit *test)
 {
 	struct move *move = move_page(test);

@@ -3,7 +3,10 @@
  * Runs of pages in one call, and where they end
  */
 
-/* Page tables that end at different places in source and destination. */
+/*
+ * Pages move across page-table boundaries, which source and destination have at
+ * different places.
+ */
 static void pages_move_across_the_ends_of_page_tables(struct kunit *test)
 {
 	unsigned long len = 3 * PMD_SIZE, offset, src, dst;
@@ -27,8 +30,8 @@ static void pages_move_across_the_ends_of_page_tables(struct kunit *test)
 }
 
 /*
- * What follows a page table in memory is no part of it. Here that is, if memory is
- * as empty as it is early on, another page table of the source; not the next one.
+ * A run does not go past the end of the source's page table, where in memory
+ * another page table may follow.
  */
 static void run_ends_with_the_page_table_of_its_source(struct kunit *test)
 {
@@ -67,7 +70,7 @@ static void run_ends_with_the_page_table_of_its_source(struct kunit *test)
 	}
 }
 
-/* A pinned page stops the run: EBUSY is next. */
+/* A pinned page stops the run. The next call fails with EBUSY. */
 static void pinned_page_in_a_run_stops_it(struct kunit *test)
 {
 	struct move *move = move_run(test, MOVE_RUN);
@@ -89,7 +92,7 @@ static void pinned_page_in_a_run_stops_it(struct kunit *test)
 	move_expect_run(test, move, MOVE_RUN);
 }
 
-/* A page that is shared with a child stops the run: EBUSY is next. */
+/* A page shared with a child stops the run. The next call fails with EBUSY. */
 static void forked_page_in_a_run_stops_it(struct kunit *test)
 {
 	struct move *move = move_run(test, MOVE_RUN);
@@ -109,7 +112,7 @@ static void forked_page_in_a_run_stops_it(struct kunit *test)
 	move_expect_run(test, move, 5);
 }
 
-/* A page at the destination stops the run: EEXIST is next. */
+/* A page at the destination stops the run. The next call fails with EEXIST. */
 static void present_destination_in_a_run_stops_it(struct kunit *test)
 {
 	struct move *move = move_run(test, MOVE_RUN);
@@ -123,7 +126,10 @@ static void present_destination_in_a_run_stops_it(struct kunit *test)
 	move_expect_run(test, move, 5);
 }
 
-/* The run waits for the page, not the page for the run. */
+/*
+ * While a move waits for a locked page in a run, the pages before it have moved
+ * and those after it are not locked.
+ */
 static void locked_page_in_a_run_is_waited_for(struct kunit *test)
 {
 	struct move *move = move_run(test, MOVE_RUN);
@@ -146,7 +152,7 @@ static void locked_page_in_a_run_is_waited_for(struct kunit *test)
 	move_expect_run(test, move, MOVE_RUN);
 }
 
-/* Other kinds of entries in a run go their own way, and the run goes on after them. */
+/* A run continues after a zero page, a hole and swapped-out pages. */
 static void run_goes_on_after_other_entries(struct kunit *test)
 {
 	bool swap = move_has_exclusive_swap();
@@ -189,7 +195,7 @@ static void run_goes_on_after_other_entries(struct kunit *test)
 			move_expect_page(test, move, i, move->dst);
 }
 
-/* A poison marker stops the run: EFAULT is next. */
+/* A poison marker stops the run. The next call fails with EFAULT. */
 static void marker_in_a_run_stops_it(struct kunit *test)
 {
 #ifdef UFFDIO_POISON
@@ -214,7 +220,9 @@ static void marker_in_a_run_stops_it(struct kunit *test)
 #endif
 }
 
-/* Each page of a run keeps its own dirty bit, and none its write protection. */
+/*
+ * Each page of a run keeps its own dirty bit, and loses its write protection.
+ */
 static void bits_are_those_of_each_page(struct kunit *test)
 {
 	struct move *move = move_run(test, MOVE_RUN);

@@ -3,7 +3,7 @@
  * Moves of pages that are swapped out, in the swap cache or not
  */
 
-/* A page that is swapped out moves as its swap entry. */
+/* A swapped-out page moves as a swap entry, without being read in. */
 static void swapped_page_moves_without_being_read_in(struct kunit *test)
 {
 	struct move *move = move_swapped_page(test, false);
@@ -12,7 +12,10 @@ static void swapped_page_moves_without_being_read_in(struct kunit *test)
 	move_expect_moved_swapped(test, move);
 }
 
-/* A swap-in at the new place finds the folio in the swap cache: that moves along. */
+/*
+ * A swap entry takes its folio in the swap cache along, and a fault at the
+ * destination finds it.
+ */
 static void swapped_page_moves_with_its_swap_cache_folio(struct kunit *test)
 {
 	struct move *move = move_swapped_page(test, true);
@@ -22,14 +25,14 @@ static void swapped_page_moves_with_its_swap_cache_folio(struct kunit *test)
 	move_expect_moved_swapped(test, move);
 }
 
-/* The move of a swap entry does not wait for a reader of the root's rwsem. */
+/* A move of a swap entry does not wait for a reader of the root's rwsem. */
 static void swapped_page_moves_while_root_is_read_locked(struct kunit *test)
 {
 	move_with_root_held(test, move_swapped_page(test, false), false,
 			    RMAP_KUNIT_DONE);
 }
 
-/* Nor does it wait for a writer. */
+/* A move of a swap entry does not wait for a writer of the root's rwsem. */
 static void swapped_page_moves_while_root_is_write_locked(struct kunit *test)
 {
 	move_with_root_held(test, move_swapped_page(test, false), true,
@@ -37,7 +40,8 @@ static void swapped_page_moves_while_root_is_write_locked(struct kunit *test)
 }
 
 /*
- * With a folio in the swap cache, the move does not wait for a reader either.
+ * A move of a swap entry with a folio in the swap cache does not wait for a
+ * reader of the root's rwsem.
  */
 static void swap_cache_folio_moves_while_root_is_read_locked(struct kunit *test)
 {
@@ -45,14 +49,17 @@ static void swap_cache_folio_moves_while_root_is_read_locked(struct kunit *test)
 			    RMAP_KUNIT_DONE);
 }
 
-/* Nor does it wait for a writer then. */
+/*
+ * A move of a swap entry with a folio in the swap cache does not wait for a
+ * writer of the root's rwsem.
+ */
 static void swap_cache_folio_moves_while_root_is_write_locked(struct kunit *test)
 {
 	move_with_root_held(test, move_swapped_page(test, true), true,
 			    RMAP_KUNIT_DONE);
 }
 
-/* A page that a child has swapped out too is not the parent's alone. */
+/* A swap entry that is shared with a child is refused. */
 static void forked_swapped_page_is_refused(struct kunit *test)
 {
 	struct move *move = move_swapped_page(test, false);
@@ -74,7 +81,7 @@ static void present_destination_refuses_a_swapped_page(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, rmap_kunit_read(test, move->dst), MOVE_OTHER);
 }
 
-/* A swap entry in the way is no hole either. */
+/* A swap entry at the destination is not replaced: EEXIST. */
 static void swapped_destination_is_refused(struct kunit *test)
 {
 	struct move *move;
@@ -125,7 +132,7 @@ static void swap_hold_end(void *data)
 		folio_put(hold->folio);
 }
 
-/* A large folio that is in the swap cache as a whole cannot be split, nor moved. */
+/* A swap entry whose folio in the swap cache is large is refused. */
 static void large_swap_cache_folio_is_refused(struct kunit *test)
 {
 	unsigned long src = rmap_kunit_mmap_thp(test);
@@ -158,9 +165,7 @@ static void large_swap_cache_folio_is_refused(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, folio_test_locked(hold->folio));
 }
 
-/*
- * The move of a swap entry waits for the lock of its folio in the swap cache.
- */
+/* A move of a swap entry waits for the lock of its folio in the swap cache. */
 static void swap_cache_folio_waits_for_the_folio_lock(struct kunit *test)
 {
 	struct move *move = move_swapped_page(test, true);
@@ -183,7 +188,10 @@ static void swapped_page_zapped_while_the_move_waits_is_a_hole(struct kunit *tes
 	KUNIT_EXPECT_TRUE(test, rmap_kunit_is_hole(test, move->dst));
 }
 
-/* A page that arrives meanwhile stays, and so does the swap entry: EEXIST. */
+/*
+ * A page that appears at the destination while the move of a swap entry waits
+ * is not replaced: EEXIST.
+ */
 static void destination_filled_while_a_swapped_page_waits_stays(struct kunit *test)
 {
 	struct move *move = move_swapped_page(test, true);

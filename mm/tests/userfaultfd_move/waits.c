@@ -22,13 +22,19 @@ static void move_pin_while_it_waits(struct kunit *test, struct move *move)
 	KUNIT_EXPECT_EQ(test, folio_ref_count(move->folio), move->folio_refs + 1);
 }
 
-/* A page that is pinned while the move waits for its lock stays: EBUSY. */
+/*
+ * A page that is pinned while the move waits for the folio lock does not move:
+ * EBUSY.
+ */
 static void page_pinned_while_the_move_waits_stays(struct kunit *test)
 {
 	move_pin_while_it_waits(test, move_page(test));
 }
 
-/* So does a huge page. */
+/*
+ * A huge page that is pinned while the move waits for the folio lock does not
+ * move: EBUSY.
+ */
 static void thp_pinned_while_the_move_waits_stays(struct kunit *test)
 {
 	move_pin_while_it_waits(test, move_thp(test));
@@ -46,13 +52,19 @@ static void move_zap_while_it_waits(struct kunit *test, struct move *move)
 	KUNIT_EXPECT_EQ(test, folio_ref_count(move->folio), 1);
 }
 
-/* A page that is zapped while the move waits for its lock is a hole: ENOENT. */
+/*
+ * A page that is zapped while the move waits for the folio lock is a hole:
+ * ENOENT.
+ */
 static void page_zapped_while_the_move_waits_is_a_hole(struct kunit *test)
 {
 	move_zap_while_it_waits(test, move_page(test));
 }
 
-/* So is a huge page. */
+/*
+ * A huge page that is zapped while the move waits for the folio lock is a hole:
+ * ENOENT.
+ */
 static void thp_zapped_while_the_move_waits_is_a_hole(struct kunit *test)
 {
 	move_zap_while_it_waits(test, move_thp(test));
@@ -74,13 +86,16 @@ static void move_replace_while_it_waits(struct kunit *test, struct move *move)
 	KUNIT_EXPECT_EQ(test, folio_ref_count(gone), 1);
 }
 
-/* If another page takes its place while the move waits, that one moves. */
+/* If another page replaces the source while the move waits, that one moves. */
 static void page_replaced_while_the_move_waits_moves(struct kunit *test)
 {
 	move_replace_while_it_waits(test, move_page(test));
 }
 
-/* So does one that takes the place of a huge page. */
+/*
+ * If another page replaces a huge source page while the move waits, that one
+ * moves.
+ */
 static void thp_replaced_while_the_move_waits_moves(struct kunit *test)
 {
 	move_replace_while_it_waits(test, move_thp(test));
@@ -95,19 +110,25 @@ static void move_fill_while_it_waits(struct kunit *test, struct move *move)
 	KUNIT_EXPECT_EQ(test, rmap_kunit_read(test, move->dst), MOVE_OTHER);
 }
 
-/* A page that arrives at the destination while the move waits stays: EEXIST. */
+/*
+ * A page that appears at the destination while the move waits is not replaced:
+ * EEXIST.
+ */
 static void destination_filled_while_the_move_waits_stays(struct kunit *test)
 {
 	move_fill_while_it_waits(test, move_page(test));
 }
 
-/* So it does if a huge page was to move there. */
+/*
+ * A page that appears at the destination of a huge page while the move waits is
+ * not replaced: EEXIST.
+ */
 static void thp_destination_filled_while_the_move_waits_stays(struct kunit *test)
 {
 	move_fill_while_it_waits(test, move_thp(test));
 }
 
-/* A page under migration moves when that is over. */
+/* A migrating page moves after the migration. */
 static void migrating_page_waits_and_moves(struct kunit *test)
 {
 	struct move *move = move_page(test);
@@ -202,7 +223,7 @@ static void move_pin_at_last(struct kunit *test, struct move *move,
 	move_expect_walk(test, move->folio, move->src);
 }
 
-/* A page that gets pinned as its PTE is cleared is put back: EBUSY. */
+/* A page that is pinned when its PTE is cleared is put back: EBUSY. */
 static void page_pinned_at_the_last_moment_is_put_back(struct kunit *test)
 {
 	/* Where pages move in runs, what clears the PTE is inline. */
@@ -211,7 +232,7 @@ static void page_pinned_at_the_last_moment_is_put_back(struct kunit *test)
 			 "flush_tlb_mm_range" : "ptep_clear_flush");
 }
 
-/* So is a huge page. */
+/* A huge page that is pinned when its PMD is cleared is put back: EBUSY. */
 static void thp_pinned_at_the_last_moment_is_put_back(struct kunit *test)
 {
 	move_pin_at_last(test, move_thp(test), "pmdp_huge_clear_flush");

@@ -29,7 +29,7 @@ def count(what: str) -> Callable[[str], int]:
     """A type for argparse: a whole number above 0, of @what."""
     def read(text: str) -> int:
         if not text.isdigit() or int(text) == 0:
-            raise argparse.ArgumentTypeError(f"'{text}' is no number of {what}")
+            raise argparse.ArgumentTypeError(f"'{text}' is not a number of {what}")
         return int(text)
 
     return read
@@ -56,22 +56,22 @@ def kconfig(text: str) -> str:
 def kernel(parser: argparse.ArgumentParser) -> None:
     """Add --kernel."""
     parser.add_argument("--kernel", metavar="LINE",
-                        help="kernel line (default: the one that mm/patches says)")
+                        help="kernel line (default: the one that mm/patches marks as default)")
 
 
 def stages(parser: argparse.ArgumentParser, default: str) -> None:
     """Add --stage, which may be repeated."""
     parser.add_argument("--stage", dest="stages", action="append", default=[], metavar="NAME",
-                        help=f"a stage of the line's series, may be repeated (default: {default})")
+                        help=f"stage of the line's series; repeatable (default: {default})")
 
 
 def tree(parser: argparse.ArgumentParser, required: bool = False) -> None:
     """Add --tree."""
     parser.add_argument("--tree", type=path, metavar="DIR", required=required,
-                        help="a kernel tree of yours; it is only read")
+                        help="your own kernel tree; it is only read")
 
 
 def timeout(parser: argparse.ArgumentParser) -> None:
     """Add --timeout."""
     parser.add_argument("--timeout", type=count("seconds"), metavar="SECONDS",
-                        help="how long a guest may take for all tests")
+                        help="time limit of each guest")

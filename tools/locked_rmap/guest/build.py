@@ -250,11 +250,11 @@ def config_for(repo: Path, arch: str, debug: bool = False, kconfig_add: Sequence
     if arch not in ARCHES:
         raise Stop(f"unknown architecture '{arch}': give one of {', '.join(ARCHES)}")
     if measured and arch != "um":
-        raise Stop(f"--coverage is for um alone, not for {arch}: leave --arch out")
+        raise Stop(f"--coverage is for um alone, not for {arch}: drop --arch")
     if measured and clang:
-        raise Stop("--coverage reads what gcc counts: leave --clang out")
+        raise Stop("--coverage reads what gcc counts: drop --clang")
     if as_modules and arch != MODULES_ARCH:
-        raise Stop(f"--modules is for {MODULES_ARCH} alone, not for {arch}: leave --arch out")
+        raise Stop(f"--modules is for {MODULES_ARCH} alone, not for {arch}: drop --arch")
     qemu = None if arch == "um" else repo / "tools" / "qemu_configs" / f"{arch}.py"
     configs = repo / "tools" / "configs"
     return Config(arch, debug, tuple(kconfig_add), qemu, configs / "debug.config",

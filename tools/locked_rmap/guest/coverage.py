@@ -71,7 +71,7 @@ def check(line: KernelLine) -> None:
     """Raise Stop if coverage is not for kernels of @line."""
     if not (line.patches / EXCEPTIONS).is_file():
         raise Stop(f"--coverage is not for {line.name}, which has no {line.patches / EXCEPTIONS}: "
-                   "leave it out")
+                   "drop --coverage")
 
 
 def squeeze(text: str) -> str:

@@ -31,7 +31,7 @@ def judge(outcomes: Mapping[str, Outcome], contract: str, defects: Defects,
     if bad:
         wrong.append(f"{len(bad)} of {len(trial.tests)} tests fail on {last} ({some(bad)})")
     elif trial.tests and not trial.of(PASS):
-        wrong.append(f"not one test ran on {last}: all are skipped")
+        wrong.append(f"no test ran on {last}: all were skipped")
     for stage, outcome in outcomes.items():
         count = len(outcome.unexpected)
         if count:

@@ -130,7 +130,7 @@ class Line:
             source.check_age(self.version, str(tree))
             self.name = source.line_of(self.version)
             if kernel is not None and kernel != self.name:
-                raise Stop(f"{tree} is a {self.version} kernel, not {kernel}: leave --kernel out")
+                raise Stop(f"{tree} is a {self.version} kernel, not {kernel}: drop --kernel")
             pristine = tree.resolve()
             if repo.resolve() == pristine:
                 raise Stop("--tree names this repository: give it the top of a kernel tree")

@@ -71,8 +71,7 @@ def run(console: Console, outcomes: Mapping[str, Outcome], defects: Defects, arc
                  for name in names if name in shown]
         grid(console, rows, len(rows[0]))
     if hidden:
-        console.line(f"{hidden} more differ between the stages in the same way; "
-                     "--all has every row")
+        console.line(f"{hidden} more tests differ between stages; --all prints every test")
     skips(console, outcomes, arch, everything)
     trouble(console, outcomes, last)
 

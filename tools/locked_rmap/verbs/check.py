@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Tells which contract a tree honours, and if none, who breaks it."""
+"""Tells which contract a tree honours, or who breaks it."""
 
 import argparse
 from pathlib import Path
@@ -26,14 +26,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """The verb's options."""
     tree(parser, required=True)
     parser.add_argument("--static", action="store_true",
-                        help="look at its source only, build and run nothing")
+                        help="read the source only; build and run nothing")
     parser.add_argument("--arch", dest="arches", action="append", default=[], metavar="ARCH",
-                        help=f"where the suites run, may be repeated: {', '.join(ARCHES)} (default "
-                             "um)")
+                        help=f"where to run the suites: {', '.join(ARCHES)}; repeatable "
+                             "(default: um)")
     parser.add_argument("--json", type=target, metavar="FILE",
-                        help="write all that was found as JSON; - for standard output")
+                        help="write all findings as JSON; - is standard output")
     parser.add_argument("--html", type=path, metavar="FILE",
-                        help="write a page that can be sent around")
+                        help="write all findings to an HTML page")
     timeout(parser)
 
 
@@ -42,14 +42,14 @@ def main(args: argparse.Namespace, tool: Tool) -> int:
     repo, console = tool.repo, tool.console
     arches = list(dict.fromkeys(args.arches)) or ["um"]
     if args.static and args.arches:
-        raise Stop("--static runs nothing: leave --arch out")
+        raise Stop("--static runs nothing: drop --arch")
     files.check_target("--json", args.json)
     files.check_target("--html", args.html)
     try:
         where, version = kernel_tree(args.tree)
     except PermissionError as err:
-        raise Stop(f"{err.filename} cannot be read: make the tree readable, "
-                   "then run again") from err
+        raise Stop(f"{err.filename} cannot be read: make the tree readable "
+                   "and run again") from err
     configs = {arch: config_for(repo, arch) for arch in arches}
     table = read_callers(repo)
     static = read_source(where, console)

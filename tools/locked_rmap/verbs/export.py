@@ -94,8 +94,8 @@ def results(repo: Path, line: str, patches: series.Series) -> List[Dict[str, Any
     found = [value for value in map(files.read_json, places) if value]
     current = [value for value in found if value.get("input") == now]
     if not current:
-        why = "is of other suites or patches than these" if found else "is missing"
-        raise Stop(f"the measured table of the cover letter {why}: {command} first, "
+        why = "is outdated: suites or patches have changed" if found else "is missing"
+        raise Stop(f"the cover letter's table of test results {why}: run {command} first, "
                    "or leave it out with --no-table")
     # UML, which everybody can run, comes first.
     return sorted(current, key=lambda value: (value["arch"] != "um", value["arch"], value["debug"]))
@@ -154,9 +154,9 @@ def _tree_line(git: Git, base: str, temp: Path) -> str:
         try:
             version = source.tree_version(Path(place))
         except Stop as err:
-            raise Stop("the commit that --base names (default: HEAD) is not of a kernel tree: "
-                       "give --tree and --base one") from err
-    source.check_age(version, "the commit that --base names (default: HEAD)")
+            raise Stop("the commit --base (default: HEAD) is not a kernel tree: "
+                       "correct --tree or --base") from err
+    source.check_age(version, "the commit --base (default: HEAD)")
     return version
 
 
@@ -167,10 +167,9 @@ def _check(args: argparse.Namespace) -> None:
     if args.branch is not None and args.tree is None:
         raise Stop("--branch needs --tree DIR: the git tree that gets it")
     if args.mbox is not None and (args.tree is not None or args.base is not None):
-        raise Stop("--mbox is made from the line's own source: leave --tree and --base out, or use "
-                   "--branch")
+        raise Stop("--mbox uses the line's own source: drop --tree and --base, or use --branch")
     if args.branch is not None and args.cover is not None:
-        raise Stop("with --branch the cover letter is the branch's description: leave --cover out")
+        raise Stop("with --branch the cover letter is the branch description: drop --cover")
     for option, path in (("--mbox", args.mbox), ("--cover", args.cover)):
         files.check_target(option, path)
     if args.kernel is not None:
@@ -181,21 +180,21 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """The verb's options."""
     kernel(parser)
     parser.add_argument("--branch", metavar="NAME",
-                        help="make this new branch, in the git tree that --tree names")
+                        help="create this branch in the git tree --tree")
     parser.add_argument("--tree", type=path, metavar="DIR",
-                        help="a git tree of yours; its files, its index and its other branches "
-                             "stay as they are")
+                        help="your own git tree; its work tree, index and other branches stay "
+                             "untouched")
     parser.add_argument("--base", metavar="REV",
-                        help="where the branch begins (default: HEAD of the tree)")
+                        help="commit to build on (default: HEAD of the tree)")
     parser.add_argument("--mbox", type=path, metavar="FILE",
-                        help="write a mailbox that git am takes")
+                        help="write a mailbox for git am")
     parser.add_argument("--cover", type=path, metavar="FILE",
-                        help="with --mbox: write the cover letter too, addressed as "
-                             "get_maintainer.pl says")
+                        help="with --mbox: also write the cover letter, addressed by "
+                             "get_maintainer.pl")
     parser.add_argument("--signoff", action="store_true",
-                        help="add your Signed-off-by, as git knows you")
+                        help="add your Signed-off-by, from your git configuration")
     parser.add_argument("--no-table", dest="table", action="store_false",
-                        help="leave what was measured out of the cover letter")
+                        help="leave the test results out of the cover letter")
 
 
 def main(args: argparse.Namespace, tool: Tool) -> int:
@@ -219,7 +218,7 @@ def _branch(repo: Path, args: argparse.Namespace, temp: Path, console: Console) 
     line = source.line_of(version)
     if args.kernel not in (None, line):
         raise Stop(f"{args.base or 'HEAD'} in {tree} is a {version} kernel, not {args.kernel}: "
-                   "leave --kernel out, or give --base another commit")
+                   "drop --kernel or change --base")
     patches = read_series(repo, line)
     letter = cover(repo, line, version, patches, results(repo, line, patches) if args.table else [])
     what = f"{args.base or 'HEAD'} ({version})"
@@ -231,9 +230,9 @@ def _branch(repo: Path, args: argparse.Namespace, temp: Path, console: Console) 
     short = git.run("rev-parse", "--short", base)
     options = [shlex.quote(option)
                for option in (f"--subject-prefix=PATCH {line}", *people.options())]
-    console.line(f"branch {args.branch}: {count} commits on top of {short}; nothing else in {tree} "
-                 "was changed")
-    console.line("to mail them, first: git format-patch -o DIR --cover-letter "
+    console.line(f"branch {args.branch}: {count} commits on top of {short}; nothing else changed "
+                 "in {tree}")
+    console.line("to send them, start with: git format-patch -o DIR --cover-letter "
                  "--cover-from-description=subject "
                  f"{' '.join(options)} {short}..{args.branch}")
     return 0
@@ -281,7 +280,7 @@ def _mbox(repo: Path, args: argparse.Namespace, temp: Path, console: Console) ->
     files.write_atomic(args.mbox.absolute(), data)
     console.end(f"{count} commits")
     console.line(f"mailbox: {relative(args.mbox.absolute())}, {count} patches for {what}; "
-                 "git am takes it, nothing was mailed")
+                 "apply it with git am; nothing was sent")
     if args.cover is not None:
         console.line(f"cover letter: {relative(args.cover.absolute())}")
     return 0

@@ -25,31 +25,33 @@ WHOLE = "whole.json"
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The verb's options."""
     kernel(parser)
-    parser.add_argument("--arch", help=f"one of {', '.join(ARCHES)} (default um)")
-    stages(parser, "all; under --contract revalidate those that keep it, and stock")
+    parser.add_argument("--arch", help=f"one of {', '.join(ARCHES)} (default: um)")
+    stages(parser, "all; with --contract revalidate, stock and those that keep it")
     parser.add_argument("--contract", default=LOCKED, choices=CONTRACTS,
-                        help="what the suites hold the tree to (default locked)")
+                        help="contract to hold the kernel to (default: locked)")
     tree(parser)
     parser.add_argument("--debug", action="store_true",
-                        help="with DEBUG_VM, PROVE_LOCKING and DEBUG_ATOMIC_SLEEP")
+                        help="enable DEBUG_VM, PROVE_LOCKING and DEBUG_ATOMIC_SLEEP")
     parser.add_argument("--clang", action="store_true",
-                        help="build with clang and LLVM's tools, not with gcc")
+                        help="build with clang and LLVM's tools instead of gcc")
     parser.add_argument("--kconfig_add", action="append", default=[], metavar="CONFIG_X=Y",
                         type=kconfig,
-                        help="one more option for the kernel's configuration, may be repeated")
+                        help="add an option to the kernel configuration; repeatable")
     timeout(parser)
     parser.add_argument("--repeat", type=count("runs"), default=1, metavar="N",
-                        help="run each guest N times and count the runs with a failure")
+                        help="run each guest N times and count failing runs")
     parser.add_argument("--coverage", action="store_true",
-                        help="on UML: which lines of the code under test the suites run, on the "
+                        help="on UML: measure which lines of the code under test run, on the "
                              "last stage")
     parser.add_argument("--modules", action="store_true",
-                        help="on x86_64: insert the suites as modules, and read their results in "
+                        help="on x86_64: insert the suites as modules and read their results from "
                              "debugfs")
-    parser.add_argument("--all", action="store_true", help="print the row of every test")
-    parser.add_argument("--html", type=path, metavar="FILE", help="write a page with all results")
+    parser.add_argument("--all", action="store_true", help="print every test")
+    parser.add_argument("--html", type=path, metavar="FILE",
+                        help="write all results to an HTML page")
     parser.add_argument("glob", nargs="?", default="", metavar="SUITE_GLOB",
-                        help="which suites or tests, e.g. rmap or 'rmap_callers.page_idle*'")
+                        help="suites or tests to run, such as rmap or 'rmap_callers.page_idle*' "
+                             "(default: all)")
 
 
 def main(args: argparse.Namespace, tool: Tool) -> int:
@@ -130,6 +132,5 @@ def _stages(line: Line, args: argparse.Namespace) -> List[Stage]:
     if args.coverage:
         coverage.check(line)
         if len(chosen) > 1 or args.repeat > 1:
-            raise Stop("--coverage is for one run of one stage: leave --repeat out and give one "
-                       "--stage")
+            raise Stop("--coverage takes one run of one stage: drop --repeat and give one --stage")
     return chosen

@@ -160,7 +160,7 @@ def run(kernel_: Path, contents: Mapping[str, bytes], jobs: Sequence[Job], what:
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The verb's options."""
     kernel(parser)
-    stages(parser, "stock and the last")
+    stages(parser, "stock and the last one")
 
 
 def main(args: argparse.Namespace, tool: Tool) -> int:
@@ -171,7 +171,7 @@ def main(args: argparse.Namespace, tool: Tool) -> int:
     packages.need(console, [*packages.BUILD, *packages.ARCH[ARCH]])
     machine = proc.output(["gcc", "-dumpmachine"]).stdout.strip()
     if not machine.startswith("x86_64"):
-        raise Stop(f"the selftests run on {ARCH} guests only, and gcc here builds for {machine}: "
+        raise Stop(f"the selftests need {ARCH} guests, but gcc here builds for {machine}: "
                    "use another machine")
     cache = source.open_cache()
     line = Line(repo, cache, console, args.kernel, None)

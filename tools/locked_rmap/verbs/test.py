@@ -26,9 +26,10 @@ ORDER = ("unit", "types", "documents", "style", "apply", "check", "export", "sui
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The verb's options."""
     parser.add_argument("checks", nargs="*", metavar="CHECK",
-                        help="only these (default: all but those that --list marks 'on request')")
-    parser.add_argument("--all", action="store_true", help="also those on request")
-    parser.add_argument("--list", action="store_true", help="name the checks and end")
+                        help="checks to run (default: all except those that --list marks "
+                             "'on request')")
+    parser.add_argument("--all", action="store_true", help="run the checks on request too")
+    parser.add_argument("--list", action="store_true", help="list the checks and exit")
     parser.add_argument("--update", action="store_true",
                         help="update the generated parts of the documents and exit")
 
@@ -70,9 +71,8 @@ def main(args: argparse.Namespace, tool: Tool) -> int:
     chosen = [check for check in known.values()
               if (check.name in args.checks if args.checks else args.all or not check.on_request)]
     minutes = sum(check.minutes for check in chosen)
-    console.line(f"{len(chosen)} of {len(known)} checks: on two CPUs about {minutes // 60} h "
-                 f"{minutes % 60:02d} min, "
-                 "less where kernels are built already")
+    console.line(f"{len(chosen)} of {len(known)} checks, about {minutes // 60} h "
+                 f"{minutes % 60:02d} min on two CPUs, less if kernels are built already")
     passed = failed = 0
     for check in chosen:
         started = time.monotonic()
@@ -90,7 +90,7 @@ def main(args: argparse.Namespace, tool: Tool) -> int:
                      f"{clock(time.monotonic() - started)}")
         for text in result.told[:TOLD]:
             console.line(f"    {one_line(text, 300)}")
-        if result.failed:
+        if result.failed and (desk.results / check.name).exists():
             console.line(f"    logs: {relative(desk.results / check.name)}")
     console.line(f"{passed} passed, {failed} failed")
     return BROKEN if failed else HOLDS

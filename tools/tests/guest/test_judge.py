@@ -48,7 +48,7 @@ class VerdictTest(Case):
                  "died"),
                 ("no test", {"stock": stock, "locked": outcome()}, {"s.a"},
                  "no test reported on locked"),
-                ("all skipped", {"locked": outcome(a="s")}, None, "all are skipped"),
+                ("all skipped", {"locked": outcome(a="s")}, None, "all were skipped"),
                 ("splat", {"stock": stock, "locked": outcome(a="p", splats=[SPLAT])}, {"s.a"},
                  "1 unexpected"),
                 ("splat on stock", {"stock": outcome(a="f", splats=[SPLAT]), "locked": good},

@@ -39,7 +39,7 @@ class RowsTest(Case):
         text.run(self.console, {"stock": stock, "last": last}, {"stock": set(names)}, "um", False)
         said = self.said.getvalue()
         self.assertLessEqual(len(said.splitlines()), text.LINES)
-        self.assertRegex(said, r"\n\d+ more differ between the stages in the same way; --all ")
+        self.assertRegex(said, r"\n\d+ more tests differ between stages; --all ")
 
     def test_what_is_wrong_is_never_cut_short(self) -> None:
         last = Outcome({f"s.{number}": CRASH for number in range(100)})

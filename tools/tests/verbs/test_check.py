@@ -272,7 +272,7 @@ class RunTimeTest(Case):
     def test_what_cannot_run_is_known_before_anything_is_built(self) -> None:
         self.assert_one_line(self.check("--arch", "vax"), "vax", "um")
         self.assert_one_line(self.check("--arch", "um", "--static"),
-                             "--static runs nothing: leave --arch out")
+                             "--static runs nothing: drop --arch")
         for option in ("--html", "--json"):
             for path, part in ((self.temp / "none/x", "there is no directory"),
                                (self.temp, "is a directory")):

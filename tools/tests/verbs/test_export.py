@@ -327,7 +327,7 @@ class RefusalTest(ExportCase):
     def test_no_kernel(self) -> None:
         self.git("rm", "-q", "Makefile")
         self.git("commit", "-q", "-m", "none")
-        self.refuse("not of a kernel tree")
+        self.refuse("not a kernel tree")
 
     def test_a_kernel_that_is_too_old(self) -> None:
         write(self.tree / "Makefile",
@@ -341,9 +341,9 @@ class RefusalTest(ExportCase):
         self.refuse("--branch NAME",
                     arguments=["--branch", "new", "--tree", str(self.tree), "--mbox", "m"])
         self.refuse("--branch needs --tree", arguments=["--branch", "new"])
-        self.refuse("leave --tree and --base out",
+        self.refuse("drop --tree and --base",
                     arguments=["--mbox", "m", "--tree", str(self.tree)])
-        self.refuse("leave --cover out",
+        self.refuse("drop --cover",
                     arguments=["--branch", "new", "--tree", str(self.tree), "--cover", "c"])
         self.refuse("there is no directory", arguments=["--mbox", str(self.temp / "none/m")])
         self.refuse("is a directory", arguments=["--mbox", str(self.temp)])
@@ -481,5 +481,5 @@ class CoverTest(ExportCase):
     def test_results_of_other_suites_do_not_count(self) -> None:
         self.keep("6.12-um", self.value())
         write(self.repo / "mm/tests/one_kunit.c", "int changed;\n")
-        self.refuse("is of other suites or patches", "make run KERNEL=6.12",
+        self.refuse("is outdated", "make run KERNEL=6.12",
                     arguments=["--branch", "new", "--tree", str(self.tree)])
