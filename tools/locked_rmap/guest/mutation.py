@@ -191,18 +191,18 @@ class Bed:
 def rebuild(where: Path, arch: str, image: Path, changed: Sequence[str]) -> List[List[str]]:
     """The commands that bring @image in @where up to date after @changed.
 
-    Not kunit.py's: the configuration is what it was.  And make's search through every
-    directory of the kernel takes longer than all else together, so where only C files
-    have changed it is sent to the directories at the top that have these.
+    make's search through all directories takes as long as the rest together.  Where only
+    compiled C files have changed, their objects and the image are asked for by name.
     """
     make = ["make", "--no-print-directory", f"-j{len(os.sched_getaffinity(0))}", "-C", str(where),
             f"ARCH={arch}"]
-    if not all(name.endswith(".c") and "/" in name for name in changed):
+    objects = [str(Path(name).with_suffix(".o")) for name in changed if name.endswith(".c")]
+    if not objects or len(objects) < len(changed) or not all(
+            (where / name).exists() for name in objects):
         return [[*make, image.name]]
-    tops = sorted({f"{Path(name).parts[0]}/" for name in changed})
-    # The archive at the top only names objects: to say that it is new (-W) is enough.
-    # It would be made by the target ".", which goes through all directories.
-    return [[*make, "-o", "prepare", *tops], [*make, "-o", ".", "-W", "built-in.a", image.name]]
+    # The target "." goes through all directories, and would make built-in.a.  That is a
+    # thin archive, a list of the objects: it is enough to pretend that it is new.
+    return [[*make, "-o", "prepare", *objects], [*make, "-o", ".", "-W", "built-in.a", image.name]]
 
 
 class Running:

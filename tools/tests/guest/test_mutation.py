@@ -9,6 +9,7 @@ from locked_rmap.guest import klog, kunit, mutation
 from locked_rmap.kernel.defects import parse
 
 from ..seeded import text
+from ..support import Case, write
 
 HEAD = "KTAP version 1\n1..1\n    KTAP version 1\n    # Subtest: s\n    1..3\n"
 OOPS = "WARNING: CPU: 0 PID: 30 at mm/rmap.c:517 x+0x1/0x2\n---[ end trace 0 ]---\n"
@@ -81,25 +82,31 @@ class JudgeTest(unittest.TestCase):
         self.assertEqual(found.silent(parse("x", text(Caught_by="crash"))), ["crash"])
 
 
-class RebuildTest(unittest.TestCase):
+class RebuildTest(Case):
     """What is built again after a change."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        for name in ("mm/rmap.o", "mm/damon/paddr.o", "fs/userfaultfd.o"):
+            write(self.temp / name, "")
 
     def commands(self, *changed: str) -> List[str]:
         """What rebuild() says, less what all commands begin with."""
-        found = mutation.rebuild(Path("/b"), "x86_64", Path("arch/x86/boot/bzImage"), changed)
+        found = mutation.rebuild(self.temp, "x86_64", Path("arch/x86/boot/bzImage"), changed)
         start = found[0][:found[0].index("ARCH=x86_64") + 1]
-        self.assertEqual(start[-3:], ["-C", "/b", "ARCH=x86_64"])
+        self.assertEqual(start[-3:], ["-C", str(self.temp), "ARCH=x86_64"])
         for command in found:
             self.assertEqual(command[:len(start)], start)
         return [" ".join(command[len(start):]) for command in found]
 
-    def test_c_files_take_the_directories_at_the_top(self) -> None:
+    def test_compiled_files_are_asked_for_by_name(self) -> None:
         link = "-o . -W built-in.a bzImage"
-        self.assertEqual(self.commands("mm/rmap.c"), ["-o prepare mm/", link])
-        self.assertEqual(self.commands("mm/rmap.c", "mm/damon/paddr.c", "fs/userfaultfd.c"),
-                         ["-o prepare fs/ mm/", link])
+        self.assertEqual(self.commands("mm/rmap.c"), ["-o prepare mm/rmap.o", link])
+        self.assertEqual(self.commands("fs/userfaultfd.c", "mm/damon/paddr.c"),
+                         ["-o prepare fs/userfaultfd.o mm/damon/paddr.o", link])
 
     def test_all_else_takes_the_whole_tree(self) -> None:
-        for changed in (["include/linux/rmap.h"], ["mm/rmap.c", "mm/internal.h"], ["mm/Makefile"]):
+        for changed in ("include/linux/rmap.h", "mm/rmap.c mm/internal.h", "mm/Makefile",
+                        "mm/included.c", ""):
             with self.subTest(changed):
-                self.assertEqual(self.commands(*changed), ["bzImage"])
+                self.assertEqual(self.commands(*changed.split()), ["bzImage"])

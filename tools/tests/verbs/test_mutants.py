@@ -26,6 +26,8 @@ with open(os.path.join(build, "..", "calls"), "a") as calls:
 if verb == "build":
     open(os.path.join(build, "vmlinux"), "w").close()
     shutil.copyfile("mm/rmap.c", os.path.join(build, "linux"))
+    os.makedirs(os.path.join(build, "mm"), exist_ok=True)
+    open(os.path.join(build, "mm/rmap.o"), "w").close()
     with open(os.path.join(build, "Makefile"), "w") as makefile:
         makefile.write("include %s/Makefile\n" % os.getcwd())
     sys.exit(0)
@@ -51,18 +53,18 @@ with open(options["json"], "w") as out:
     json.dump({}, out)
 '''
 
-#: The kernel's Makefile: it can be asked for a directory's objects and for UML's image.
+#: The kernel's Makefile: it can be asked for an object and for UML's image.
 MAKE = MAKEFILE + """
 tree := $(dir $(lastword $(MAKEFILE_LIST)))
-.PHONY: linux mm/
+.PHONY: linux mm/rmap.o
 linux:
 	@test "$(ARCH)" = um
 	@echo make >> ../calls
-	@cp mm.o linux
-mm/:
+	@cp mm/rmap.o linux
+mm/rmap.o:
 	@! grep -q unbuildable $(tree)mm/rmap.c || \
 		{ echo "mm/rmap.c:15:1: error: expected ';'"; exit 1; }
-	@cp $(tree)mm/rmap.c mm.o
+	@cp $(tree)mm/rmap.c mm/rmap.o
 """
 
 
