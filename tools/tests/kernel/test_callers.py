@@ -4,7 +4,8 @@
 from typing import List
 
 from locked_rmap.base.errors import Stop
-from locked_rmap.kernel import callers
+from locked_rmap.kernel import callers, defects
+from locked_rmap.kernel import line as lines
 
 from ..support import REPO, Case, write
 
@@ -64,6 +65,15 @@ class ReadTest(Case):
 
     def test_our_own(self) -> None:
         self.assertGreater(len(callers.read(REPO)), 5)
+
+    def test_who_once_walked_unlocked_has_a_seeded_defect(self) -> None:
+        for name in lines.names(REPO):
+            seeded = defects.read_all(REPO / f"tools/mutants/linux-{name}")
+            for caller in callers.read(REPO):
+                if name in caller.unlocked:
+                    with self.subTest(line=name, caller=caller.name):
+                        self.assertTrue(any(caller.is_about(test) for defect in seeded
+                                            for test in defect.caught_by))
 
     def test_a_line_that_is_none(self) -> None:
         for number, text in ((1, "Callers: x\n"), (2, "Caller: a\nCaller: b\n"), (1, " x\n"),
