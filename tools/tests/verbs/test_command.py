@@ -303,7 +303,8 @@ class CannotTest(CommandCase):
         answer = self.command(self.repo, ["--help"])
         self.assertEqual(answer.returncode, 0, answer.stderr)
         self.assertIn("KUnit suites", answer.stdout)
-        self.assertIn("also those on request", self.command(self.repo, ["test", "--help"]).stdout)
+        self.assertIn("run the checks on request too",
+                      self.command(self.repo, ["test", "--help"]).stdout)
 
     def test_a_tree_that_is_too_old(self) -> None:
         write(self.tree / "Makefile", "VERSION = 6\nPATCHLEVEL = 0\nSUBLEVEL = 3\nEXTRAVERSION =\n")

@@ -107,7 +107,7 @@ class ProgramsTest(Case):
         selftests.arguments(parser)
         with mock.patch.dict(os.environ, {"PATH": path}), \
                 mock.patch.object(packages, "need"), \
-                self.assertRaisesRegex(Stop, "run on x86_64 guests only, and gcc here builds for "
+                self.assertRaisesRegex(Stop, "need x86_64 guests, but gcc here builds for "
                                              "riscv64-linux-gnu: use another machine"):
             selftests.main(parser.parse_args([]), Tool(self.temp, self.console))
 
