@@ -63,7 +63,8 @@ class ParseTest(unittest.TestCase):
         for directory in sorted((REPO / "tools/mutants").iterdir()):
             found = defects.read_all(directory)
             self.assertGreater(len(found), 0)
-            listed = (directory / "equivalent").read_text(encoding="utf-8")
+            path = directory / "equivalent"
+            listed = path.read_text(encoding="utf-8") if path.exists() else ""
             for mutant in found:
                 self.assertNotIn(f"\n{mutant.name}\n", listed)
 
