@@ -56,9 +56,18 @@ char *ir_load(const char *path)
 	return NULL;
 }
 
-/* @path without the tree's own; a path of another place stays as it is. */
-static const char *relative(const char *path, size_t length)
+/* @path in @directory, without the tree's own; a path of another place stays as it is. */
+static const char *relative(const char *directory, size_t size, const char *path, size_t length)
 {
+	if (size && length && *path != '/' && strncmp(path, "./", 2)) {
+		char *joined = g_strdup_printf("%.*s/%.*s", (int)size, directory,
+					       (int)length, path);
+		const char *found = relative(NULL, 0, joined, strlen(joined));
+
+		g_free(joined);
+		return found;
+	}
+
 	if (length > prefix_len && !strncmp(path, prefix, prefix_len) && path[prefix_len] == '/') {
 		path += prefix_len + 1;
 		length -= prefix_len + 1;
@@ -96,10 +105,11 @@ static struct function *declare(LLVMValueRef value)
 
 	if (program) {
 		LLVMMetadataRef of = LLVMDIScopeGetFile(program);
-		unsigned int size = 0;
+		unsigned int size = 0, room = 0;
 		const char *path = of ? LLVMDIFileGetFilename(of, &size) : NULL;
+		const char *directory = of ? LLVMDIFileGetDirectory(of, &room) : NULL;
 
-		file = path ? relative(path, size) : NULL;
+		file = path ? relative(directory, room, path, size) : NULL;
 		line = LLVMDISubprogramGetLine(program);
 	}
 	if (local && file && g_str_has_suffix(file, ".h")) {
@@ -528,12 +538,23 @@ bool ir_dies(LLVMBasicBlockRef block)
 	return dies;
 }
 
+void ir_bodies(void (*each)(const char *file, const char *name, void *data), void *data)
+{
+	for (guint i = 0; i < functions->len; i++) {
+		struct function *fn = functions->pdata[i];
+
+		if (fn->value && !g_str_has_suffix(fn->file, ".h"))
+			each(fn->file, fn->name, data);
+	}
+}
+
 const char *ir_file(LLVMValueRef inst)
 {
-	unsigned int length = 0;
+	unsigned int length = 0, size = 0;
 	const char *path = LLVMGetDebugLocFilename(inst, &length);
+	const char *directory = LLVMGetDebugLocDirectory(inst, &size);
 
-	return path && length ? relative(path, length) : ir_parent(inst)->file;
+	return path && length ? relative(directory, size, path, length) : ir_parent(inst)->file;
 }
 
 unsigned int ir_line(LLVMValueRef inst)

@@ -73,6 +73,9 @@ bool ir_dies(LLVMBasicBlockRef block);
 /* Does @block itself report a BUG or WARNING? */
 bool ir_reports(LLVMBasicBlockRef block);
 
+/* Calls @each for every function that has a body in a file that is no header. */
+void ir_bodies(void (*each)(const char *file, const char *name, void *data), void *data);
+
 const char *ir_file(LLVMValueRef inst);
 unsigned int ir_line(LLVMValueRef inst);
 /* Byte offset of a getelementptr without variables; false if it has some. */

@@ -2,13 +2,15 @@
 /*
  * Tells whether each walk of a reverse map runs on a locked folio.
  *
- * usage: rmap-static SOURCE < LIST, where LIST names one file of LLVM IR a line.
- * Writes JSON to standard output.  Exit status 2: a file could not be read.
+ * usage: rmap-static SOURCE < LIST, where a line of LIST is `trust FUNCTION CALLEE` or the path
+ * of a file of LLVM IR.  What is trusted is not asked of callers.  Writes JSON to standard
+ * output.  Exit status 2: a file could not be read.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "contract.h"
 #include "model.h"
 #include "prove.h"
 
@@ -31,6 +33,7 @@ struct site {
 	unsigned int proofs;
 	GArray *failures;	/* struct failure */
 	GPtrArray *conditions;	/* of REQUIRED, as text */
+	bool trusted;
 };
 
 /* A function that may be called where nobody can see it. */
@@ -45,6 +48,7 @@ static GPtrArray *all_needs, *sites;
 static GArray *lost;
 static GHashTable *site_of;	/* call -> struct site */
 static GHashTable *slots_used;
+static GHashTable *trusted;	/* "function callee" */
 
 static void add_need(struct function *fn, const struct facts *facts, struct site *from)
 {
@@ -190,6 +194,7 @@ static void look_at(LLVMValueRef call, struct function *callee, struct need *nee
 {
 	struct site *site = g_hash_table_lookup(site_of, call);
 	struct answer *answer = prove_before(call, facts);
+	char *name;
 
 	if (!site) {
 		site = g_new0(struct site, 1);
@@ -198,6 +203,9 @@ static void look_at(LLVMValueRef call, struct function *callee, struct need *nee
 		site->need = need;
 		site->failures = g_array_new(false, true, sizeof(struct failure));
 		site->conditions = g_ptr_array_new();
+		name = g_strdup_printf("%s %s", ir_parent(call)->name, callee->name);
+		site->trusted = g_hash_table_contains(trusted, name);
+		g_free(name);
 		g_hash_table_insert(site_of, call, site);
 		g_ptr_array_add(sites, site);
 	}
@@ -223,7 +231,8 @@ static void look_at(LLVMValueRef call, struct function *callee, struct need *nee
 		keep_parameters(&entry);
 		g_ptr_array_add(site->conditions, facts_text(&entry));
 		site->verdict = MAX(site->verdict, REQUIRED);
-		add_need(ir_parent(call), &entry, site);
+		if (!site->trusted)
+			add_need(ir_parent(call), &entry, site);
 	}
 	for (guint i = 0; i < answer->failures->len; i++)
 		add_failure(site, &g_array_index(answer->failures, struct failure, i));
@@ -388,6 +397,7 @@ static void print_site(const struct site *site)
 	printf(", ");
 	pair("callee", site->callee->name, true);
 	pair("verdict", verdicts[site->verdict], true);
+	printf("\"trusted\": %s, ", site->trusted ? "true" : "false");
 	printf("\"test\": %s, \"proofs\": %u, ", ir_parent(site->call)->test ? "true" : "false",
 	       site->proofs);
 	printf("\"needs\": [");
@@ -451,10 +461,73 @@ static void print_names(const char *name, GHashTable *table)
 	g_list_free(list);
 }
 
+static void print_contract(void)
+{
+	GArray *movers = contract_movers();
+	GPtrArray *looks = contract_looks_again();
+
+	printf(",\n\"movers\": [");
+	for (guint i = 0; i < movers->len; i++) {
+		struct mover *mover = &g_array_index(movers, struct mover, i);
+
+		printf("%s{", i ? ", " : "");
+		place(mover->call);
+		printf(", \"lock\": ");
+		if (mover->lock) {
+			printf("{");
+			place(mover->lock);
+			printf("}}");
+		} else {
+			printf("null}");
+		}
+	}
+	printf("],\n\"looks_again\": [");
+	for (guint i = 0; i < looks->len; i++) {
+		printf("%s{", i ? ", " : "");
+		place(looks->pdata[i]);
+		printf("}");
+	}
+	printf("]");
+}
+
+static void print_body(const char *file, const char *name, void *data)
+{
+	bool *first = data;
+
+	printf("%s\n  [", *first ? "" : ",");
+	quote(file);
+	printf(", ");
+	quote(name);
+	printf("]");
+	*first = false;
+}
+
+static void print_bodies(void)
+{
+	bool first = true;
+
+	printf(",\n\"bodies\": [");
+	ir_bodies(print_body, &first);
+	printf("]");
+}
+
+/* A name that other files can call by. */
+static void print_required(void)
+{
+	GHashTable *names = g_hash_table_new(g_str_hash, g_str_equal);
+
+	for (guint i = 0; i < all_needs->len; i++) {
+		struct function *fn = ((struct need *)all_needs->pdata[i])->fn;
+
+		if (ir_named(fn->name) == fn || (fn->file && g_str_has_suffix(fn->file, ".h")))
+			g_hash_table_add(names, (char *)fn->name);
+	}
+	print_names("required", names);
+	printf(",\n");
+}
+
 static void print_all(void)
 {
-	GHashTable *required = g_hash_table_new(g_str_hash, g_str_equal);
-
 	g_ptr_array_sort(sites, by_place);
 	printf("{\"calls\": [\n");
 	for (guint i = 0; i < sites->len; i++) {
@@ -475,15 +548,13 @@ static void print_all(void)
 		printf("}");
 	}
 	printf("],\n");
-	for (guint i = 0; i < all_needs->len; i++)
-		g_hash_table_add(required,
-				 (char *)((struct need *)all_needs->pdata[i])->fn->name);
-	print_names("required", required);
-	printf(",\n");
+	print_required();
 	print_names("missing", prove_missing);
 	printf(",\n");
 	print_names("slots", slots_used);
-	printf(",\n\"trusted\": [");
+	print_contract();
+	print_bodies();
+	printf(",\n\"harmless\": [");
 	for (guint i = 0; model_trusted[i]; i++) {
 		printf("%s", i ? ", " : "");
 		quote(model_trusted[i]);
@@ -504,17 +575,21 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: rmap-static SOURCE < LIST\n");
 		return 2;
 	}
-	prove_debug = argc > 2;
 	all_needs = g_ptr_array_new();
 	sites = g_ptr_array_new();
 	lost = g_array_new(false, true, sizeof(struct lost));
 	site_of = g_hash_table_new(NULL, NULL);
 	slots_used = g_hash_table_new(g_str_hash, g_str_equal);
+	trusted = g_hash_table_new(g_str_hash, g_str_equal);
 	ir_open(argv[1]);
 	while (fgets(path, sizeof(path), stdin)) {
 		char *wrong;
 
 		path[strcspn(path, "\n")] = '\0';
+		if (g_str_has_prefix(path, "trust ")) {
+			g_hash_table_add(trusted, g_strdup(path + strlen("trust ")));
+			continue;
+		}
 		wrong = ir_load(path);
 		if (wrong) {
 			fprintf(stderr, "%s: %s\n", path, wrong);

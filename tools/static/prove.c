@@ -13,7 +13,6 @@
 #include "effects.h"
 #include "model.h"
 
-#include <stdio.h>
 #include <string.h>
 
 /* Beyond so many different facts at one place the literals go, then the search gives up. */
@@ -24,7 +23,6 @@
 
 #define AOP_WRITEPAGE_ACTIVATE	0x80000
 
-bool prove_debug;
 GHashTable *prove_missing;
 
 struct state {
@@ -714,13 +712,6 @@ static enum passed pass_model(struct search *search, struct state *state, LLVMVa
 			break;
 		if (same) {
 			search->answer->proofs++;
-			if (prove_debug && (state->facts.vague || state->facts.n_events)) {
-				for (unsigned int i = 0; i < state->facts.n_events; i++)
-					if (!state->facts.events[i].lock)
-						fprintf(stderr, "hazard: %s:%u unlock at %u\n",
-							search->fn->name, ir_line(call),
-							ir_line(state->facts.events[i].at));
-			}
 			return DONE;
 		}
 		add_event(&state->facts, folio, call, true);

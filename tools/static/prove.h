@@ -56,6 +56,5 @@ void prove_unlocked(struct answer *answer, LLVMValueRef call, const struct step 
 extern GHashTable *prove_missing;
 /* @facts of the parameters of @fn, in the words of who calls it; false: nothing to show. */
 bool prove_at_caller(LLVMValueRef call, struct function *fn, struct facts *facts);
-extern bool prove_debug;
 
 #endif

@@ -9,7 +9,8 @@ from typing import Dict, List, Mapping, NamedTuple, Sequence
 from ..base.errors import Stop
 
 TABLE = Path("mm") / "tests" / "callers"
-_FIELDS = ("Caller", "What", "Functions", "Tests", "Unlocked", "Covered")
+_FIELDS = ("Caller", "What", "Functions", "Tests", "Unlocked", "Covered", "Trusted", "Because",
+           "Fingerprints")
 
 
 class Caller(NamedTuple):
@@ -34,8 +35,17 @@ class Caller(NamedTuple):
         return any(fnmatch.fnmatchcase(function, glob) for glob in self.functions)
 
 
-def read(repo: Path) -> List[Caller]:
-    """The entries, in their order; Stop, naming the line, if one is not as the file says."""
+class Trust(NamedTuple):
+    """A call that `check` takes for locked without a proof, while its function stays as it is."""
+
+    file: str
+    function: str
+    callee: str
+    why: str
+    fingerprints: Sequence[str]
+
+
+def _entries(repo: Path) -> List[Dict[str, List[str]]]:
     path = repo / TABLE
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -60,7 +70,28 @@ def read(repo: Path) -> List[Caller]:
         else:
             raise Stop(f"{path}:{number}: not one of {', '.join(_FIELDS)}, once in an entry; "
                        "correct the file")
-    entries = [entry for entry in found if entry]
+    return [entry for entry in found if entry]
+
+
+def read_trusted(repo: Path) -> List[Trust]:
+    """The calls that are trusted; Stop if an entry is not as the file says."""
+    found = []
+    for entry in _entries(repo):
+        if "Trusted" not in entry:
+            continue
+        match = re.fullmatch(r"(\S+): (\w+) > (\w+)", entry["Trusted"][0])
+        if match is None or not {"Because", "Fingerprints"} <= set(entry):
+            raise Stop(f"{repo / TABLE}: 'Trusted: {entry['Trusted'][0]}' is not FILE: FUNCTION > "
+                       "CALLEE with Because and Fingerprints; correct the file")
+        found.append(Trust(match.group(1), match.group(2), match.group(3), " ".join(entry["Because"]),
+                           _words(entry, "Fingerprints")))
+    return found
+
+
+def read(repo: Path) -> List[Caller]:
+    """The callers, in their order; Stop, naming the line, if one is not as the file says."""
+    path = repo / TABLE
+    entries = [entry for entry in _entries(repo) if "Trusted" not in entry]
     for entry in entries:
         if not {"Caller", "What", "Functions"} <= set(entry):
             raise Stop(f"{path}: the entry {entry.get('Caller', ['without a name'])[0]} has no "

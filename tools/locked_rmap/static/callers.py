@@ -3,20 +3,14 @@
 
 from typing import Iterable, List, NamedTuple, Tuple
 
-from .functions import Source
+PROVED, REQUIRED, TRUSTED = "proved", "required", "trusted"
+UNPROVED, UNLOCKED = "not proved", "unlocked"
+#: From bad to good.
+STATUSES = (UNLOCKED, UNPROVED, TRUSTED, REQUIRED, PROVED)
 
-HELD, NOT_HELD, FILE, UNKNOWN = "locked", "unlocked", "never anonymous", "cannot tell"
-
-#: What walks, or starts to: by name, the argument that is the folio.
-ROOTS = {
-    "rmap_walk": 0, "rmap_walk_locked": 0, "folio_lock_anon_vma_read": 0,
-    "page_lock_anon_vma_read": 0, "folio_get_anon_vma": 0, "page_get_anon_vma": 0,
-    "rmap_walk_anon": 0, "rmap_walk_ksm": 0, "rmap_walk_file": 0, "__rmap_walk_file": 0,
-}
-#: Of these, the walks of files: an anonymous folio does not come to them.
-FILE_ROOTS = frozenset(("rmap_walk_file", "__rmap_walk_file"))
-#: What is inside of a walk; it is the callers of these that matter.
-INSIDE = frozenset((*ROOTS, "rmap_walk_anon_lock", "page_lock_anon_vma"))
+#: What walks, or starts to.
+ROOTS = ("rmap_walk", "rmap_walk_locked", "folio_lock_anon_vma_read", "page_lock_anon_vma_read",
+         "folio_get_anon_vma", "page_get_anon_vma")
 
 
 class Place(NamedTuple):
@@ -32,11 +26,6 @@ class Place(NamedTuple):
         return f"{where}{self.says}" + (f": {self.text.rstrip(' ;{')}" if self.text else "")
 
 
-def mark(source: Source, line: int, says: str) -> Place:
-    """A line of @source, which @says something."""
-    return Place(source.path, line, source.text(line), says)
-
-
 class Hop(NamedTuple):
     """A call: @function calls @callee."""
 
@@ -45,9 +34,16 @@ class Hop(NamedTuple):
     function: str
     callee: str
 
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line} {self.function}() calls {self.callee}()"
+
 
 class Way(NamedTuple):
-    """A way to a walk: the calls, outermost first, whether the folio is locked, what shows it."""
+    """A way to a walk: the calls, the guilty one first, and what shows that it is as it is.
+
+    The first place of @evidence is where the folio is unlocked or comes from; the
+    others are the branches from there to the guilty call.
+    """
 
     hops: Tuple[Hop, ...]
     status: str
@@ -55,7 +51,7 @@ class Way(NamedTuple):
 
 
 class Call(NamedTuple):
-    """A call of one of ROOTS."""
+    """A call of a function that needs a locked folio."""
 
     file: str
     line: int
@@ -64,6 +60,10 @@ class Call(NamedTuple):
     status: str
     ways: Tuple[Way, ...]
     test: bool
+    #: What its own callers must show: folio, and under which conditions.
+    needs: Tuple[str, ...] = ()
+    #: Why it is trusted, or why an entry that trusted it does not count any more.
+    note: str = ""
 
     def key_ways(self) -> List[Way]:
         """The ways that make it what it is."""
@@ -71,9 +71,5 @@ class Call(NamedTuple):
 
 
 def worst(statuses: Iterable[str]) -> str:
-    """The status of a site with ways of these @statuses."""
-    found = set(statuses)
-    for status in (NOT_HELD, UNKNOWN, HELD, FILE):
-        if status in found:
-            return status
-    return UNKNOWN
+    """The status of several calls together."""
+    return min(statuses, key=STATUSES.index, default=UNPROVED)

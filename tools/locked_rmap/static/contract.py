@@ -1,19 +1,30 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The contract that a tree's source keeps: who walks, who moves, who looks again."""
 
+import contextlib
+import hashlib
 import re
 import time
 from pathlib import Path
-from typing import List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
+from ..base import files
 from ..base.console import Console
 from ..base.errors import Stop
-from ..kernel import source
-from .callers import Call, Place, Way, mark
-from .functions import Function, Source
-from .lexer import Token
-from .questions import Questions
-from .world import World
+from ..kernel import packages, source
+from ..kernel.callers import Trust
+from ..kernel.worktree import WorkTree
+from .callers import (PROVED, ROOTS, STATUSES, TRUSTED, UNLOCKED, UNPROVED, Call, Hop, Place, Way,
+                      worst)
+from .compiled import CONFIGURATIONS, PACKAGES, Answer, Compiled, analyser, each
+from .functions import Function
+from .mentions import Mention, Mentions
+
+#: What a file of mm/ says that is worth compiling before anything is known of it.
+_SEED = ("folio_lock", "folio_trylock", "folio_unlock", "lock_page", "trylock_page",
+         "unlock_page", "folio_lock_killable")
+#: More rounds than a tree has levels of helpers.
+_ROUNDS = 12
 
 
 class Mover(NamedTuple):
@@ -33,98 +44,229 @@ class Static(NamedTuple):
     #: Where folio_lock_anon_vma_read() reads folio->mapping again under the anon_vma lock.
     looks_again: List[Place]
     seconds: float
+    #: Functions of the kernel that are trusted to leave the locks of folios alone.
+    harmless: Sequence[str] = ()
+    #: Entries of the table that trust a call which needs no trust.
+    unused: Sequence[str] = ()
+    #: Files that could not be read and were passed over.
+    odd: Sequence[str] = ()
 
     def of(self, *statuses: str) -> List[Call]:
         """The calls outside of tests that have one of @statuses."""
         return [call for call in self.calls if call.status in statuses and not call.test]
 
 
-def read_source(tree: Path, console: Console) -> Static:
+def fingerprint(function: Function) -> str:
+    """Changes with the code of @function, not with its comments and white space."""
+    words = [function.name, *(each.kind + each.name for each in function.parameters),
+             *(token.text for token in function.tokens)]
+    return hashlib.sha256(" ".join(words).encode()).hexdigest()[:12]
+
+
+class _Look:
+    """One look at a tree."""
+
+    def __init__(self, repo: Path, tree: Path, place: Path, trusts: Sequence[Trust],
+                 console: Console) -> None:
+        self._console = console
+        self._mentions = Mentions(tree)
+        self._trusts = trusts
+        program = analyser(repo, place.parent / "rmap-static", console)
+        self._builds = [Compiled(repo, tree, name, target, place, program)
+                        for name, target in CONFIGURATIONS]
+        #: Entries that count, and the fingerprints of functions that have changed since they
+        #: were trusted: by function and callee.
+        self._counts: Dict[Tuple[str, str], Trust] = {}
+        self._stale: Dict[Tuple[str, str], List[str]] = {}
+        self.odd = self._mentions.odd()
+
+    def answers(self) -> Tuple[List[Answer], List[Mention]]:
+        """What is said of each configuration, when nothing is left to compile; the mentions."""
+        each(self._builds, self._console, "configure")
+        names: Set[str] = set(ROOTS)
+        wanted = {name for name in self._mentions.files([*ROOTS, *_SEED])
+                  if name.endswith(".c") and name.startswith("mm/")}
+        sought: Set[str] = set()
+        mentions: List[Mention] = []
+        self._check_trust()
+        trusted = sorted(f"{function} {callee}" for function, callee in self._counts)
+        for _ in range(_ROUNDS):
+            while True:
+                mentions = self._mentions.of(names, self._mentions.files(names))
+                more = self._wrappers(mentions) - names
+                if not more:
+                    break
+                names |= more
+            wanted |= {each.file for each in mentions if self._compiles(each.file)}
+            each(self._builds, self._console, "compile", sorted(wanted))
+            answers: List[Answer] = each(self._builds, self._console, "look", trusted)
+            needed = {name for answer in answers for name in answer.value["required"]}
+            missing = {name for answer in answers for name in answer.value["missing"]} - sought
+            sought |= missing
+            found = set(self._mentions.definers(missing)) - wanted
+            if needed <= names and not found:
+                return answers, mentions
+            names |= needed
+            wanted |= found
+        raise Stop("there is always more to compile: this tree calls in a way that check does "
+                   "not follow; report it")
+
+    @staticmethod
+    def _compiles(name: str) -> bool:
+        return name.endswith(".c") and (not name.startswith("arch/") or
+                                        name.startswith("arch/x86/"))
+
+    def _wrappers(self, mentions: Sequence[Mention]) -> Set[str]:
+        """Macros, and inline functions of headers, that mention a name: who mentions those?"""
+        found: Set[str] = set()
+        for each_ in mentions:
+            for function in self._mentions.source(each_.file).defines(each_.function):
+                if function.macro or each_.file.endswith(".h"):
+                    found.add(function.name)
+        return found
+
+    def _check_trust(self) -> None:
+        for trust in self._trusts:
+            path = self._mentions.tree / trust.file
+            bodies = self._mentions.source(trust.file).defines(trust.function) \
+                if path.is_file() else []
+            prints = {fingerprint(body) for body in bodies}
+            key = (trust.function, trust.callee)
+            if prints & set(trust.fingerprints):
+                self._counts[key] = trust
+            elif prints:
+                self._stale[key] = sorted(prints)
+
+    def place(self, at: Mapping[str, Any], says: str) -> Place:
+        """A place that rmap-static names."""
+        name, line = str(at["file"]), int(at["line"])
+        text = self._mentions.source(name).text(line) \
+            if (self._mentions.tree / name).is_file() else ""
+        return Place(name, line, text, says)
+
+    def _way(self, call: Hop, value: Mapping[str, Any], below: Tuple[Hop, ...]) -> Way:
+        places = [self.place(value["at"], str(value["why"]))]
+        for step in value["steps"]:
+            if step["what"] in ("if true", "if false", "branch", "called here"):
+                places.append(self.place(step, f"{step['function']}(): {step['what']}"))
+        return Way((call, *below), str(value["verdict"]), tuple(places))
+
+    def calls(self, answers: Sequence[Answer]) -> Tuple[List[Call], List[str]]:
+        """The calls of all configurations together, and the entries that trust in vain."""
+        found: Dict[Tuple[str, int, str, str], Call] = {}
+        used: Set[Tuple[str, str]] = set()
+        for answer in answers:
+            for value in answer.value["calls"]:
+                hop = _hop(value)
+                below = tuple(map(_hop, value["walk"]))
+                ways = tuple(self._way(hop, way, below) for way in value["ways"])
+                status, note = str(value["verdict"]), ""
+                trust = self._counts.get((hop.function, hop.callee))
+                stale = self._stale.get((hop.function, hop.callee))
+                if trust is not None and status != PROVED:
+                    used.add((hop.function, hop.callee))
+                    status, note, ways = TRUSTED, trust.why, ()
+                elif stale is not None and status != PROVED:
+                    status = worst((status, UNPROVED))
+                    note = (f"{hop.function}() is not the one that mm/tests/callers trusts: look "
+                            f"again; its fingerprint is {' '.join(stale)}")
+                call = Call(hop.file, hop.line, hop.function, hop.callee, status, ways,
+                            bool(value["test"]), tuple(value["needs"]), note)
+                key = (hop.file, hop.line, hop.function, hop.callee)
+                found[key] = _both(found[key], call) if key in found else call
+            for value in answer.value["lost"]:
+                call = self._lost(value)
+                found.setdefault((call.file, call.line, call.function, call.callee), call)
+        unused = [f"{function} > {callee}" for function, callee in sorted(set(self._counts) - used)]
+        return [found[key] for key in sorted(found)], unused
+
+    def _lost(self, value: Mapping[str, Any]) -> Call:
+        hops = tuple(map(_hop, value["walk"]))
+        at = self.place(value, str(value["why"]))
+        callee = hops[0].callee if hops else str(value["function"])
+        way = Way(hops, UNPROVED, (at,))
+        return Call(at.file, at.line, str(value["function"]), callee, UNPROVED, (way,),
+                    bool(value["test"]))
+
+    def left_out(self, answers: Sequence[Answer], mentions: Sequence[Mention]) -> List[Call]:
+        """What no configuration compiles: each mention that no call in the IR accounts for."""
+        bodies = {(str(file), str(name)) for answer in answers
+                  for file, name in answer.value["bodies"]}
+        lines = {(str(call["file"]), int(call["line"]), str(call["callee"]))
+                 for answer in answers for call in answer.value["calls"]}
+        failed: Dict[str, List[str]] = {}
+        for answer in answers:
+            for name, why in answer.failed.items():
+                failed.setdefault(name, []).append(why)
+        found: List[Call] = []
+        for each_ in mentions:
+            if each_.file.endswith(".h") or each_.function == "" or \
+                    (each_.file, each_.line, each_.name) in lines:
+                continue
+            macro = any(function.macro for function in
+                        self._mentions.source(each_.file).defines(each_.function))
+            if macro or (each_.file, each_.function) in bodies:
+                continue
+            reasons = failed.get(each_.file, [])
+            says = reasons[0] if len(reasons) == len(answers) else \
+                "no configuration of ours compiles it"
+            hop = Hop(each_.file, each_.line, each_.function, each_.name)
+            at = self.place({"file": each_.file, "line": each_.line}, says)
+            found.append(Call(*hop, UNPROVED, (Way((hop,), UNPROVED, (at,)),), False))
+        return found
+
+
+def _hop(value: Mapping[str, Any]) -> Hop:
+    return Hop(str(value["file"]), int(value["line"]), str(value["function"]),
+               str(value["callee"]))
+
+
+def _both(one: Call, other: Call) -> Call:
+    """The same call in two configurations."""
+    ways = {(way.status, way.evidence[:1]): way for way in (*other.ways, *one.ways)}
+    status = worst((one.status, other.status))
+    return one._replace(status=status, needs=tuple(dict.fromkeys((*one.needs, *other.needs))),
+                        ways=tuple(ways[key] for key in sorted(
+                            ways, key=lambda key: (STATUSES.index(key[0]), key[1]))),
+                        note=one.note or other.note)
+
+
+@contextlib.contextmanager
+def _clean(tree: Path, place: Path, console: Console) -> Iterator[Path]:
+    """@tree, or a copy of its source: kbuild builds out of no tree that was built in."""
+    if any((tree / name).exists() for name in
+           (".config", "include/config", "arch/x86/include/generated")):
+        work = WorkTree(place / "tree", tree)
+        work.sync(console)
+        tree = work.tree
+    yield tree
+
+
+def read_source(repo: Path, tree: Path, trusts: Sequence[Trust], console: Console) -> Static:
     """Look at the callers in @tree.  Raises Stop if it cannot be read."""
     start = time.monotonic()
-    console.begin(f"reading {tree}")
-    world = World(tree, console)
-    world.look()
-    calls = Questions(world).calls()
-    if not calls:
-        raise Stop(f"{tree} has no call of rmap_walk(): give the top of a kernel tree")
-    found = Static(calls, movers(world), looks_again(world), time.monotonic() - start)
-    console.end(f"{len(calls)} calls that walk")
-    return found
-
-
-def movers(world: World) -> List[Mover]:
-    """Who moves mapped folios from one VMA to another."""
-    found: List[Mover] = []
-    for name in ("folio_move_anon_rmap", "page_move_anon_rmap", "folio_relocate_anon_rmap"):
-        own = world.definition(name, None)
-        sets_index = own is not None and _sets_index(own[1])
-        for where, function in world.callers(name, None):
-            if not (sets_index or _sets_index(function)) or world.is_test(where.path):
-                continue
-            line = next(token.line for token in function.tokens if token.text == name)
-            found.append(Mover(mark(where, line, "moves a mapped folio"),
-                               function.name, _write_lock(world, where, function, 3)))
-    return found
-
-
-def _sets_index(function: Function) -> bool:
-    tokens = function.tokens
-    return any(token.text == "index" and tokens[at - 1].text == "->" and tokens[at + 1].text == "="
-               for at, token in enumerate(tokens[1:-1], 1))
-
-
-def _write_lock(world: World, where: Source, function: Function, up: int) -> Optional[Place]:
-    """Where @function, its helpers, or callers up to @up calls away write-lock an anon_vma."""
-    found = _locks_below(where, function, 3)
-    if found is None and up:
-        for above, each in world.callers(function.name, where.path if function.static else None):
-            if above.path == where.path:
-                found = found or _write_lock(world, above, each, up - 1)
-    return found
-
-
-def _locks_below(where: Source, function: Function, down: int) -> Optional[Place]:
-    for at, token in enumerate(function.tokens):
-        inside = {each.text for each in function.tokens[at + 1:at + 10]}
-        if re.fullmatch(r"anon_vma_(?:try)?lock_write", token.text) or (
-                re.fullmatch(r"down_write(?:_trylock|_killable|_nested)?", token.text)
-                and inside >= {"anon_vma", "rwsem"}):
-            return mark(where, token.line,
-                        f"{function.name}() takes the anon_vma's lock for writing")
-    if down:
-        for helper in where.functions:
-            if (helper is not function and helper.static and not helper.macro
-                    and function.calls(helper.name)):
-                found = _locks_below(where, helper, down - 1)
-                if found is not None:
-                    return found
-    return None
-
-
-def _reads_mapping(tokens: Sequence[Token], at: int) -> bool:
-    return tokens[at].text == "mapping" and at > 0 and tokens[at - 1].text == "->"
-
-
-def looks_again(world: World) -> List[Place]:
-    """Where folio_lock_anon_vma_read() reads folio->mapping again once it has the rwsem."""
-    for name in ("folio_lock_anon_vma_read", "page_lock_anon_vma_read"):
-        found = world.definition(name, None)
-        if found is None:
-            continue
-        where, function = found
-        tokens = function.tokens
-        helpers = {each.name for each in where.functions if each.static and not each.macro
-                   and any(_reads_mapping(each.tokens, at) for at in range(len(each.tokens)))}
-        locked = False
-        places: List[Place] = []
-        for at, token in enumerate(tokens):
-            if re.fullmatch(r"down_read\w*|anon_vma_lock_read|anon_vma_trylock_read", token.text):
-                locked = True
-            elif locked and (_reads_mapping(tokens, at) or token.text in helpers):
-                places.append(mark(where, token.line, "looks at the mapping again"))
-        return places
-    return []
+    packages.need(console, PACKAGES)
+    key = hashlib.sha256(str(tree).encode()).hexdigest()[:12]
+    place = source.open_cache() / "check" / key
+    with files.locked(place.with_suffix(".lock"), f"check of {tree}", console, 3600), \
+            _clean(tree, place, console) as clean:
+        console.begin(f"reading {tree}")
+        look = _Look(repo, clean, place, trusts, console)
+        answers, mentions = look.answers()
+        calls, unused = look.calls(answers)
+        calls = sorted([*calls, *look.left_out(answers, mentions)], key=lambda call: call[:4])
+        if not calls:
+            raise Stop(f"{tree} has no call of rmap_walk(): give the top of a kernel tree")
+        first = answers[0].value
+        movers = [Mover(look.place(each_, "moves a mapped folio"), str(each_["function"]),
+                        None if each_["lock"] is None else look.place(
+                            each_["lock"], f"{each_['lock']['function']}() takes the anon_vma's "
+                                           "lock for writing"))
+                  for each_ in first["movers"]]
+        again = [look.place(each_, "looks at the mapping again") for each_ in first["looks_again"]]
+    console.end(f"{len(calls)} calls")
+    return Static(calls, movers, list(dict.fromkeys(again)), time.monotonic() - start,
+                  first["harmless"], unused, look.odd)
 
 
 def kernel_tree(tree: Path) -> Tuple[Path, str]:
@@ -141,12 +283,11 @@ def kernel_tree(tree: Path) -> Tuple[Path, str]:
 
 def says(call: Call) -> str:
     """A call in words."""
-    if not call.function:
-        return f"{call.callee}() is handed on"
     return f"{call.function}() calls {call.callee}()"
 
 
 def why(way: Way) -> str:
-    """A way in a line: who calls whom, and what shows that it is as it is."""
-    chain = " > ".join(f"{hop.function}()" for hop in way.hops)
-    return f"{chain}; " + "; ".join(str(place) for place in way.evidence)
+    """A way in a line: the guilty call, what shows it, and the calls down to the walk."""
+    chain = " > ".join([*(f"{hop.function}()" for hop in way.hops),
+                        f"{way.hops[-1].callee}()"]) if way.hops else ""
+    return f"{way.evidence[0]}; {chain}" if way.evidence else chain
