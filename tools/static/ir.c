@@ -91,7 +91,7 @@ static bool has_tests(LLVMModuleRef module)
 	return false;
 }
 
-static struct function *declare(LLVMValueRef value)
+struct function *ir_declare(LLVMValueRef value)
 {
 	struct function *fn = NULL;
 	size_t length;
@@ -194,7 +194,7 @@ void ir_index(void)
 
 		for (value = LLVMGetFirstFunction(modules->pdata[i]); value;
 		     value = LLVMGetNextFunction(value)) {
-			struct function *fn = declare(value);
+			struct function *fn = ir_declare(value);
 
 			if (fn->value == value)
 				fn->test = test && !g_str_has_suffix(fn->file, ".h");

@@ -49,6 +49,8 @@ char *ir_load(const char *path);
 /* Call once, when all files are read. */
 void ir_index(void);
 
+/* Makes a function known that was added since. */
+struct function *ir_declare(LLVMValueRef value);
 struct function *ir_function(LLVMValueRef value);
 struct function *ir_named(const char *name);
 struct function *ir_parent(LLVMValueRef inst);

@@ -69,6 +69,7 @@ static const struct {
 	{ "_compound_head", MODEL_FOLIO_OF },
 	{ "compound_head", MODEL_FOLIO_OF },
 	{ "page_folio", MODEL_FOLIO_OF },
+	{ "folio_file_page", MODEL_FOLIO_OF },
 	{ "folio_test_anon", MODEL_ANON },
 	{ "PageAnon", MODEL_ANON },
 	{ "ERR_PTR", MODEL_ERROR },
@@ -95,7 +96,7 @@ enum model model_named(const char *name)
 	for (guint i = 0; trusted_prefixes[i]; i++)
 		if (g_str_has_prefix(name, trusted_prefixes[i]))
 			return MODEL_HARMLESS;
-	for (guint i = 0; fetch_prefixes[i]; i++)
+	for (guint i = 0; fetch_prefixes[i] && !g_str_has_prefix(name, "xa_is_"); i++)
 		if (g_str_has_prefix(name, fetch_prefixes[i]))
 			return MODEL_FETCH;
 	return GPOINTER_TO_INT(g_hash_table_lookup(table, name));
@@ -143,11 +144,13 @@ enum slot_model model_slot(LLVMValueRef call)
 	if (!g_str_has_prefix(slot, "address_space_operations+"))
 		return SLOT_UNKNOWN;
 	/*
-	 * Documentation/filesystems/locking.rst: of those that get a locked folio only
-	 * writepage(), the first of them, and read_folio(), the second, unlock it.
+	 * Documentation/filesystems/locking.rst: writepage(), read_folio(), readahead(),
+	 * write_end() and swap_rw() unlock, write_begin() locks; the others that get a folio leave
+	 * its lock as it was.  Of all these, writepage() and read_folio() take two pointers and
+	 * return a number (so does error_remove_folio(), which is not believed for that),
+	 * write_begin() and write_end() take more than four arguments, the rest no folio.
 	 */
-	if (!strcmp(slot, "address_space_operations+0") && args == 2)
-		return SLOT_WRITEPAGE;
-	return !strcmp(slot, "address_space_operations+0") ||
-	       !strcmp(slot, "address_space_operations+8") ? SLOT_UNKNOWN : SLOT_HARMLESS;
+	if (args == 2 && ir_width(call) == 32)
+		return SLOT_UNLOCKS;
+	return args > 4 ? SLOT_UNKNOWN : SLOT_HARMLESS;
 }

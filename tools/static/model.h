@@ -19,7 +19,7 @@ enum model {
 	MODEL_BIT_LOCK,		/* sets a bit; returns the old one */
 	MODEL_BIT_UNLOCK,	/* clears a bit */
 	MODEL_TEST,		/* whether its folio is locked */
-	MODEL_FOLIO_OF,		/* the folio of a page */
+	MODEL_FOLIO_OF,		/* the folio of a page, or a page of the folio: one lock */
 	MODEL_ANON,		/* whether its folio is anonymous */
 	MODEL_ERROR,		/* an error number as a pointer */
 	MODEL_SAME,		/* returns its argument, for our purposes */
@@ -43,7 +43,7 @@ bool model_is_mapping(LLVMValueRef address);
 enum slot_model {
 	SLOT_UNKNOWN,
 	SLOT_HARMLESS,		/* as MODEL_HARMLESS */
-	SLOT_WRITEPAGE,		/* unlocks its folio unless it returns AOP_WRITEPAGE_ACTIVATE */
+	SLOT_UNLOCKS,		/* writepage() of its first argument, or read_folio() of its second */
 };
 
 enum slot_model model_slot(LLVMValueRef call);

@@ -24,6 +24,8 @@
 #define AOP_WRITEPAGE_ACTIVATE	0x80000
 
 GHashTable *prove_missing;
+struct site *prove_site;
+GArray *prove_uses;
 
 struct state {
 	LLVMBasicBlockRef block;
@@ -153,6 +155,35 @@ static bool over(struct search *search, struct state *state)
 	return true;
 }
 
+/* A way ends at a lock. */
+static void used(struct search *search, LLVMValueRef lock)
+{
+	struct use use = { lock, NULL };
+
+	search->answer->proofs++;
+	if (!prove_uses)
+		prove_uses = g_array_new(false, true, sizeof(struct use));
+	if (!g_ptr_array_find(search->answer->locks, lock, NULL))
+		g_ptr_array_add(search->answer->locks, lock);
+	for (guint i = 0; i < prove_uses->len; i++)
+		if (g_array_index(prove_uses, struct use, i).lock == lock)
+			return;
+	use.sites = g_ptr_array_new();
+	g_array_append_val(prove_uses, use);
+}
+
+/* @site rests on what @answer came to. */
+static void rest_on(struct site *site, const struct answer *answer)
+{
+	for (guint i = 0; prove_uses && i < prove_uses->len; i++) {
+		struct use *use = &g_array_index(prove_uses, struct use, i);
+
+		if (g_ptr_array_find(answer->locks, use->lock, NULL) &&
+		    !g_ptr_array_find(use->sites, site, NULL))
+			g_ptr_array_add(use->sites, site);
+	}
+}
+
 /* The names of a folio change on the way; is it now the one of a lock or unlock met before? */
 static bool resolved(struct search *search, struct state *state)
 {
@@ -162,9 +193,10 @@ static bool resolved(struct search *search, struct state *state)
 		if (!term_same(facts->events[i].term, facts->folio))
 			continue;
 		if (!facts->events[i].lock)
-			return fail(search, state, UNLOCKED, facts->events[i].at,
-				    "is unlocked here");
-		search->answer->proofs++;
+			return fail(search, state, facts->fetched ? UNPROVED : UNLOCKED,
+				    facts->events[i].at, facts->fetched ?
+				    "may be unlocked here" : "is unlocked here");
+		used(search, facts->events[i].at);
 		return true;
 	}
 	/* Nobody walks NULL or an error number. */
@@ -504,6 +536,7 @@ static struct answer *new_answer(void)
 
 	answer->entry = g_ptr_array_new();
 	answer->failures = g_array_new(false, true, sizeof(struct failure));
+	answer->locks = g_ptr_array_new();
 	return answer;
 }
 
@@ -655,31 +688,34 @@ static enum truth success(const struct facts *facts, LLVMValueRef call, bool zer
 	return UNKNOWN_;
 }
 
-/* Does the code that looks at @test report an unlocked folio and stay alive? */
+/* Is there a report in @block, or shortly after it? */
+static bool reports_soon(LLVMBasicBlockRef block, int limit)
+{
+	LLVMValueRef last = LLVMGetBasicBlockTerminator(block);
+
+	if (ir_dies(block))
+		return false;
+	if (ir_reports(block))
+		return true;
+	for (unsigned int i = 0; limit && i < LLVMGetNumSuccessors(last); i++)
+		if (reports_soon(LLVMGetSuccessor(last, i), limit - 1))
+			return true;
+	return false;
+}
+
+/* Does the code that looks at @value report an unlocked folio and stay alive? */
 static bool warns(LLVMValueRef value, int limit)
 {
 	for (LLVMUseRef use = LLVMGetFirstUse(value); use && limit; use = LLVMGetNextUse(use)) {
 		LLVMValueRef user = LLVMGetUser(use);
 
 		if (LLVMGetInstructionOpcode(user) == LLVMBr) {
-			for (unsigned int i = 0; i < LLVMGetNumSuccessors(user); i++) {
-				LLVMBasicBlockRef to = LLVMGetSuccessor(user, i);
-				LLVMValueRef last = LLVMGetBasicBlockTerminator(to);
-
-				if (ir_dies(to))
-					continue;
-				if (ir_reports(to))
+			for (unsigned int i = 0; i < LLVMGetNumSuccessors(user); i++)
+				if (reports_soon(LLVMGetSuccessor(user, i), 2))
 					return true;
-				for (unsigned int j = 0; j < LLVMGetNumSuccessors(last); j++)
-					if (!ir_dies(LLVMGetSuccessor(last, j)) &&
-					    ir_reports(LLVMGetSuccessor(last, j)))
-						return true;
-			}
-		} else if (!LLVMIsACallInst(user) && warns(user, limit - 1)) {
-			return true;
-		} else if (LLVMIsACallInst(user) && term_of(user) == term_of(value) &&
-			   warns(user, limit - 1)) {
-			return true;
+		} else if (!LLVMIsACallInst(user) || term_of(user) == term_of(value)) {
+			if (warns(user, limit - 1))
+				return true;
 		}
 	}
 	return false;
@@ -711,7 +747,7 @@ static enum passed pass_model(struct search *search, struct state *state, LLVMVa
 		if (locked != TRUE_)
 			break;
 		if (same) {
-			search->answer->proofs++;
+			used(search, call);
 			return DONE;
 		}
 		add_event(&state->facts, folio, call, true);
@@ -729,7 +765,7 @@ static enum passed pass_model(struct search *search, struct state *state, LLVMVa
 		add_event(&state->facts, folio, call, false);
 		break;
 	case MODEL_TEST:
-		if (same && success(&state->facts, call, false) == TRUE_ && warns(call, 6)) {
+		if (same && success(&state->facts, call, false) == TRUE_ && warns(call, 8)) {
 			search->answer->proofs++;
 			return DONE;
 		}
@@ -784,19 +820,19 @@ static enum passed pass_unknown(struct search *search, struct state *state, LLVM
 	enum slot_model slot = fn ? SLOT_UNKNOWN : model_slot(call);
 	bool trusted = asm_ || state->facts.doom || slot == SLOT_HARMLESS;
 
-	if (slot == SLOT_WRITEPAGE && !trusted) {
+	if (slot == SLOT_UNLOCKS && !trusted) {
 		const struct term *page = term_of(LLVMGetOperand(call, 0));
-		enum passed passed = GO_ON;
+		const struct term *read = term_of(LLVMGetOperand(call, 1));
 
 		trusted = true;
-		if (term_same(page, state->facts.folio))
-			passed = pass_writepage(search, state, call);
-		else
-			add_event(&state->facts, page, call, false);
-		if (passed == DONE)
+		if (term_same(page, state->facts.folio) && pass_writepage(search, state, call) == DONE)
 			return DONE;
+		if (term_same(read, state->facts.folio) &&
+		    fail(search, state, UNPROVED, call, "may be unlocked by read_folio()"))
+			return DONE;
+		add_event(&state->facts, page, call, false);
+		add_event(&state->facts, read, call, false);
 	}
-
 	memory.harmless = asm_;
 	for (int i = 0; i < n && !trusted; i++) {
 		const struct term *arg = term_base(term_of(LLVMGetOperand(call, i)));
@@ -858,7 +894,10 @@ static enum passed descend(struct search *search, struct state *state, LLVMValue
 			   struct function *fn)
 {
 	struct frame frame = { call, fn };
-	struct facts inner = { .vague = state->facts.vague, .doom = state->facts.doom };
+	struct facts inner = {
+		.vague = state->facts.vague, .fetched = state->facts.fetched,
+		.doom = state->facts.doom,
+	};
 	struct facts aside = { 0 };
 	unsigned int n = MIN(LLVMGetNumArgOperands(call), LLVMCountParams(fn->value));
 	struct answer *answer;
@@ -899,6 +938,9 @@ static enum passed descend(struct search *search, struct state *state, LLVMValue
 		return fail(search, state, UNPROVED, call, "is given to a recursion") ?
 		       DONE : GO_ON;
 	search->answer->proofs += answer->proofs;
+	for (guint i = 0; i < answer->locks->len; i++)
+		if (!g_ptr_array_find(search->answer->locks, answer->locks->pdata[i], NULL))
+			g_ptr_array_add(search->answer->locks, answer->locks->pdata[i]);
 	for (guint i = 0; i < answer->failures->len; i++) {
 		struct failure *failure = &g_array_index(answer->failures, struct failure, i);
 		struct state next = *state;
@@ -1013,6 +1055,9 @@ static enum passed pass(struct search *search, struct state *state, LLVMValueRef
 	case LLVMCallBr:
 		return pass_call(search, state, inst);
 	case LLVMLoad:
+		if (term_mentions(state->facts.folio, inst) &&
+		    !is_alloca(term_base(term_of(LLVMGetOperand(inst, 0)))))
+			state->facts.fetched = true;
 		return rename_value(search, state, inst,
 				    term_load(term_of(LLVMGetOperand(inst, 0)),
 					      ir_tag(LLVMGetOperand(inst, 0)))) ? GO_ON : DONE;
@@ -1279,5 +1324,13 @@ struct answer *prove_before(LLVMValueRef inst, const struct facts *facts)
 		g_queue_push_tail(&search.work, g_memdup2(&state, sizeof(state)));
 		run(&search);
 	}
+	if (prove_site)
+		rest_on(prove_site, search.answer);
 	return search.answer;
+}
+
+void prove_forget(void)
+{
+	if (answers)
+		g_hash_table_remove_all(answers);
 }

@@ -37,11 +37,13 @@ struct entry {
  * @entry: what the callers of the function must show (struct entry *)
  * @failures: ways on which the folio is not, or not known to be, locked (struct failure)
  * @proofs: ways on which it is locked
+ * @locks: the locks that they ended at (LLVMValueRef)
  * @open: still being searched: whoever meets it is recursive
  */
 struct answer {
 	GPtrArray *entry;
 	GArray *failures;
+	GPtrArray *locks;
 	unsigned int proofs;
 	bool open;
 };
@@ -52,6 +54,17 @@ struct answer *prove_before(LLVMValueRef inst, const struct facts *facts);
 void prove_fail(struct answer *answer, const struct facts *facts, const struct step *way);
 /* Adds that nothing is known to lock the folio at @call. */
 void prove_unlocked(struct answer *answer, LLVMValueRef call, const struct step *way);
+/* Forgets every proof; the program has changed. */
+void prove_forget(void);
+struct site;
+/* On whose behalf a proof is being made. */
+extern struct site *prove_site;
+/* A lock that ended a way, and the sites that came to it (struct site). */
+struct use {
+	LLVMValueRef lock;
+	GPtrArray *sites;
+};
+extern GArray *prove_uses;	/* struct use */
 /* Functions without a body that a proof failed at: name -> name. */
 extern GHashTable *prove_missing;
 /* @facts of the parameters of @fn, in the words of who calls it; false: nothing to show. */

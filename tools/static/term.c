@@ -572,7 +572,8 @@ bool facts_cover(const struct facts *wide, const struct facts *narrow)
 	unsigned int j = 0;
 
 	if (wide->folio != narrow->folio || wide->n_events != narrow->n_events ||
-	    wide->vague != narrow->vague || wide->own != narrow->own ||
+	    wide->vague != narrow->vague || wide->fetched != narrow->fetched ||
+	    wide->own != narrow->own ||
 	    wide->doom != narrow->doom)
 		return false;
 	for (unsigned int i = 0; i < wide->n_events; i++)

@@ -64,13 +64,14 @@ struct doom;
  * @literals: ... if all of these hold
  * @events: locks of folios that may turn out to be @folio, the latest first
  * @vague: there were more unlocks than @events has room for
+ * @fetched: the folio was read from memory on this way, and what was read may have changed
  * @own: parameters (bits) that point to a variable that nothing else points to
  * @doom: the folio is not locked; what is left to see is whether this way can be taken
  */
 struct facts {
 	const struct term *folio;
 	unsigned int n_literals, n_events;
-	bool vague;
+	bool vague, fetched;
 	guint32 own;
 	const struct doom *doom;
 	struct literal literals[MAX_LITERALS];

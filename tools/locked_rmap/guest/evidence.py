@@ -11,7 +11,7 @@ from ..kernel.callers import Caller, belongs_to, tested_by
 from ..kernel.line import default, read_defects
 from ..kernel.series import CONTRACTS, LOCKED, REVALIDATE
 from ..static import callers
-from ..static.callers import HELD, NOT_HELD, UNKNOWN, Call
+from ..static.callers import STATUSES, TRUSTED, UNLOCKED, UNPROVED, Call
 from ..static.contract import Static, says, why
 from .build import ARCHES
 
@@ -50,11 +50,7 @@ def known_defects(repo: Path, static: Static) -> Set[str]:
 
 
 def _names(calls: Sequence[Call]) -> str:
-    found = []
-    for call in calls:
-        first = call.key_ways()[0].hops[0].function
-        found.append(f"{call.function}()" + (f" from {first}()" if first != call.function else "")
-                     if call.function else call.file)
+    found = [f"{call.function}()" if call.function else call.file for call in calls]
     return some(list(dict.fromkeys(found)), 6)
 
 
@@ -65,14 +61,15 @@ def judge(static: Static, runs: Runs, known: AbstractSet[str],
     @runs: by architecture and contract; empty if the suites were not run.
     @known: tests whose failure is not about a contract; @table: mm/tests/callers.
     """
-    bad, unsure = static.of(NOT_HELD), static.of(UNKNOWN)
+    bad, unsure = static.of(UNLOCKED), static.of(UNPROVED)
     wrong: Dict[str, List[str]] = {LOCKED: [], REVALIDATE: []}
     if bad:
         wrong[LOCKED].append(
             f"{len(bad)} call{_s(bad)} walk{_s(bad, 1)} an unlocked folio, in {_names(bad)}")
     if unsure:
         wrong[LOCKED].append(
-            f"of {len(unsure)} call{_s(unsure)} it cannot be told, in {_names(unsure)}")
+            f"{len(unsure)} call{_s(unsure)} {'is' if len(unsure) == 1 else 'are'} not proved, in "
+            f"{_names(unsure)}")
     bare = [mover for mover in static.movers if mover.lock is None]
     if len(static.looks_again) < 2:
         again = "looks at folio->mapping again on one way only" if static.looks_again else \
@@ -95,7 +92,8 @@ def judge(static: Static, runs: Runs, known: AbstractSet[str],
     look: List[str] = []
     for call in [*bad, *unsure]:
         for way in call.key_ways()[:3]:
-            look.append(f"{call.file}:{call.line}: {says(call)}: {call.status}; {why(way)}")
+            look.append(f"{call.file}:{call.line}: {says(call)}: {call.status}; {why(way)}"
+                        + (f"; {call.note}" if call.note else ""))
     for arch, contract, outcome in _each(runs):
         # Where the source speaks for one contract, what fails under the other is how it should be.
         if contract in (by_source or CONTRACTS):
@@ -148,10 +146,13 @@ def _broken_first(runs: Runs, contract: str, known: AbstractSet[str]) -> str:
 
 
 def _honours(contract: str, static: Static) -> str:
-    bad = static.of(NOT_HELD)
+    bad = static.of(UNLOCKED)
     sentence = f"This tree honours the contract '{contract}'"
     if contract == LOCKED:
         sentence += ": every walk of an anonymous folio runs with the folio locked"
+        trusted = len(static.of(TRUSTED))
+        if trusted:
+            sentence += f", {trusted} of them by trust"
         if not static.movers:
             sentence += "; it has no UFFDIO_MOVE yet that could rely on it"
         elif any(mover.lock is not None for mover in static.movers):
@@ -191,7 +192,7 @@ def not_seen(static: Static, runs: Runs, contract: str, table: Sequence[Caller])
     found: Dict[str, str] = {}
     if not outcomes:
         return found
-    walk = {belongs_to(table, call.function).name for call in static.of(HELD, NOT_HELD, UNKNOWN)}
+    walk = {belongs_to(table, call.functions()).name for call in static.of(*STATUSES)}
     if static.movers:
         walk.add(tested_by(table, OFFERED).name)
     for caller in table:
@@ -208,7 +209,7 @@ def not_seen(static: Static, runs: Runs, contract: str, table: Sequence[Caller])
 
 def _calls(static: Static, table: Sequence[Caller], caller: Caller) -> List[Call]:
     return [call for call in static.calls
-            if not call.test and belongs_to(table, call.function) is caller]
+            if not call.test and belongs_to(table, call.functions()) is caller]
 
 
 class Row(NamedTuple):

@@ -118,9 +118,13 @@ def _by_key(path: Path, entry: Mapping[str, List[str]], field: str) -> Dict[str,
     return found
 
 
-def belongs_to(callers: Sequence[Caller], function: str) -> Caller:
-    """The caller that @function belongs to; the last one takes what no other does."""
-    return next((each for each in callers if each.has(function)), callers[-1])
+def belongs_to(callers: Sequence[Caller], functions: Sequence[str]) -> Caller:
+    """The caller that the first of @functions belongs to that belongs to any.
+
+    They are those from a call down to its walk.  The last entry takes what no other does.
+    """
+    return next((each for function in functions for each in callers[:-1] if each.has(function)),
+                callers[-1])
 
 
 def tested_by(callers: Sequence[Caller], test: str) -> Caller:

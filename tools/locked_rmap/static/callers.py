@@ -60,10 +60,16 @@ class Call(NamedTuple):
     status: str
     ways: Tuple[Way, ...]
     test: bool
+    #: The calls from @callee down to the walk.
+    walk: Tuple[Hop, ...] = ()
     #: What its own callers must show: folio, and under which conditions.
     needs: Tuple[str, ...] = ()
     #: Why it is trusted, or why an entry that trusted it does not count any more.
     note: str = ""
+
+    def functions(self) -> List[str]:
+        """The functions from this call down to the one that walks."""
+        return [self.function, *(hop.function for hop in self.walk)]
 
     def key_ways(self) -> List[Way]:
         """The ways that make it what it is."""

@@ -12,10 +12,9 @@ from ..base import files
 from ..base.console import Console
 from ..base.errors import Stop
 from ..kernel import packages, source
-from ..kernel.callers import Trust
+from ..kernel.callers import Trust, read_trusted
 from ..kernel.worktree import WorkTree
-from .callers import (PROVED, ROOTS, STATUSES, TRUSTED, UNLOCKED, UNPROVED, Call, Hop, Place, Way,
-                      worst)
+from .callers import PROVED, ROOTS, STATUSES, TRUSTED, UNPROVED, Call, Hop, Place, Way, worst
 from .compiled import CONFIGURATIONS, PACKAGES, Answer, Compiled, analyser, each
 from .functions import Function
 from .mentions import Mention, Mentions
@@ -78,6 +77,7 @@ class _Look:
         #: were trusted: by function and callee.
         self._counts: Dict[Tuple[str, str], Trust] = {}
         self._stale: Dict[Tuple[str, str], List[str]] = {}
+        self._used: Set[Tuple[str, str]] = set()
         self.odd = self._mentions.odd()
 
     def answers(self) -> Tuple[List[Answer], List[Mention]]:
@@ -151,10 +151,14 @@ class _Look:
                 places.append(self.place(step, f"{step['function']}(): {step['what']}"))
         return Way((call, *below), str(value["verdict"]), tuple(places))
 
-    def calls(self, answers: Sequence[Answer]) -> Tuple[List[Call], List[str]]:
-        """The calls of all configurations together, and the entries that trust in vain."""
+    def unused(self) -> List[str]:
+        """The entries that trust in vain, once all calls are known."""
+        return [f"{function} > {callee}"
+                for function, callee in sorted(set(self._counts) - self._used)]
+
+    def calls(self, answers: Sequence[Answer]) -> List[Call]:
+        """The calls of all configurations together."""
         found: Dict[Tuple[str, int, str, str], Call] = {}
-        used: Set[Tuple[str, str]] = set()
         for answer in answers:
             for value in answer.value["calls"]:
                 hop = _hop(value)
@@ -164,21 +168,20 @@ class _Look:
                 trust = self._counts.get((hop.function, hop.callee))
                 stale = self._stale.get((hop.function, hop.callee))
                 if trust is not None and status != PROVED:
-                    used.add((hop.function, hop.callee))
+                    self._used.add((hop.function, hop.callee))
                     status, note, ways = TRUSTED, trust.why, ()
                 elif stale is not None and status != PROVED:
                     status = worst((status, UNPROVED))
                     note = (f"{hop.function}() is not the one that mm/tests/callers trusts: look "
                             f"again; its fingerprint is {' '.join(stale)}")
                 call = Call(hop.file, hop.line, hop.function, hop.callee, status, ways,
-                            bool(value["test"]), tuple(value["needs"]), note)
+                            bool(value["test"]), below, tuple(value["needs"]), note)
                 key = (hop.file, hop.line, hop.function, hop.callee)
                 found[key] = _both(found[key], call) if key in found else call
             for value in answer.value["lost"]:
                 call = self._lost(value)
                 found.setdefault((call.file, call.line, call.function, call.callee), call)
-        unused = [f"{function} > {callee}" for function, callee in sorted(set(self._counts) - used)]
-        return [found[key] for key in sorted(found)], unused
+        return [found[key] for key in sorted(found)]
 
     def _lost(self, value: Mapping[str, Any]) -> Call:
         hops = tuple(map(_hop, value["walk"]))
@@ -186,7 +189,7 @@ class _Look:
         callee = hops[0].callee if hops else str(value["function"])
         way = Way(hops, UNPROVED, (at,))
         return Call(at.file, at.line, str(value["function"]), callee, UNPROVED, (way,),
-                    bool(value["test"]))
+                    bool(value["test"]), hops)
 
     def left_out(self, answers: Sequence[Answer], mentions: Sequence[Mention]) -> List[Call]:
         """What no configuration compiles: each mention that no call in the IR accounts for."""
@@ -212,7 +215,12 @@ class _Look:
                 "no configuration of ours compiles it"
             hop = Hop(each_.file, each_.line, each_.function, each_.name)
             at = self.place({"file": each_.file, "line": each_.line}, says)
-            found.append(Call(*hop, UNPROVED, (Way((hop,), UNPROVED, (at,)),), False))
+            trust = self._counts.get((hop.function, hop.callee))
+            if trust is not None:
+                self._used.add((hop.function, hop.callee))
+                found.append(Call(*hop, TRUSTED, (), False, note=trust.why))
+            else:
+                found.append(Call(*hop, UNPROVED, (Way((hop,), UNPROVED, (at,)),), False))
         return found
 
 
@@ -242,7 +250,7 @@ def _clean(tree: Path, place: Path, console: Console) -> Iterator[Path]:
     yield tree
 
 
-def read_source(repo: Path, tree: Path, trusts: Sequence[Trust], console: Console) -> Static:
+def read_source(repo: Path, tree: Path, console: Console) -> Static:
     """Look at the callers in @tree.  Raises Stop if it cannot be read."""
     start = time.monotonic()
     packages.need(console, PACKAGES)
@@ -251,10 +259,9 @@ def read_source(repo: Path, tree: Path, trusts: Sequence[Trust], console: Consol
     with files.locked(place.with_suffix(".lock"), f"check of {tree}", console, 3600), \
             _clean(tree, place, console) as clean:
         console.begin(f"reading {tree}")
-        look = _Look(repo, clean, place, trusts, console)
+        look = _Look(repo, clean, place, read_trusted(repo), console)
         answers, mentions = look.answers()
-        calls, unused = look.calls(answers)
-        calls = sorted([*calls, *look.left_out(answers, mentions)], key=lambda call: call[:4])
+        calls = sorted([*look.calls(answers), *look.left_out(answers, mentions)], key=lambda call: call[:4])
         if not calls:
             raise Stop(f"{tree} has no call of rmap_walk(): give the top of a kernel tree")
         first = answers[0].value
@@ -266,7 +273,7 @@ def read_source(repo: Path, tree: Path, trusts: Sequence[Trust], console: Consol
         again = [look.place(each_, "looks at the mapping again") for each_ in first["looks_again"]]
     console.end(f"{len(calls)} calls")
     return Static(calls, movers, list(dict.fromkeys(again)), time.monotonic() - start,
-                  first["harmless"], unused, look.odd)
+                  first["harmless"], look.unused(), look.odd)
 
 
 def kernel_tree(tree: Path) -> Tuple[Path, str]:

@@ -17,8 +17,8 @@ from ..kernel.callers import Caller, belongs_to
 from ..kernel.callers import read as read_callers
 from ..kernel.line import Line
 from ..kernel.series import CONTRACTS, STOCK
-from ..report import checked, page
-from ..static.callers import Place
+from ..report import checked, page, sarif
+from ..static.callers import STATUSES, Place
 from ..static.contract import Static, kernel_tree, read_source
 
 
@@ -32,6 +32,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
                              "(default: um)")
     parser.add_argument("--json", type=target, metavar="FILE",
                         help="write all findings as JSON; - is standard output")
+    parser.add_argument("--sarif", type=target, metavar="FILE",
+                        help="write what is wrong as SARIF, for editors and CI systems")
+    parser.add_argument("--ways", action="store_true",
+                        help="print every call, proved or not, with all its ways")
     parser.add_argument("--html", type=path, metavar="FILE",
                         help="write all findings to an HTML page")
     timeout(parser)
@@ -45,6 +49,7 @@ def main(args: argparse.Namespace, tool: Tool) -> int:
         raise Stop("--static runs nothing: drop --arch")
     files.check_target("--json", args.json)
     files.check_target("--html", args.html)
+    files.check_target("--sarif", args.sarif)
     try:
         where, version = kernel_tree(args.tree)
     except PermissionError as err:
@@ -52,7 +57,7 @@ def main(args: argparse.Namespace, tool: Tool) -> int:
                    "and run again") from err
     configs = {arch: config_for(repo, arch) for arch in arches}
     table = read_callers(repo)
-    static = read_source(where, console)
+    static = read_source(repo, where, console)
     with Results(repo, "check", kernel=version, tree=str(where)) as results:
         runs: Dict[str, Dict[str, Outcome]] = {}
         if not args.static:
@@ -76,10 +81,12 @@ def main(args: argparse.Namespace, tool: Tool) -> int:
         results.verdict = Verdict(HOLDS if verdict.contract != NEITHER else BROKEN,
                                   verdict.sentence)
         results.more = value
-    checked.show(console, static, matrix, verdict, f"Linux {version}, {where}", args.static)
+    checked.show(console, static, matrix, verdict, f"Linux {version}, {where}", args.static,
+                 args.ways)
     if not args.static:
         console.line(f"logs: {relative(results.final)}")
     files.write_target(args.json, files.as_json(value))
+    files.write_target(args.sarif, files.as_json(sarif.log(static)))
     if args.html is not None:
         page.write(tool, args.html, "check", value)
     return results.verdict.status
@@ -104,13 +111,19 @@ def summary(tree: Path, version: str, static: Static, runs: Runs, matrix: Sequen
         "calls": [{
             "file": call.file, "line": call.line, "function": call.function, "callee": call.callee,
             "status": call.status, "test_code": call.test,
-            "caller": belongs_to(table, call.function).name,
+            "caller": belongs_to(table, call.functions()).name,
+            "needs": call.needs, "note": call.note,
+            "walk": [dict(hop._asdict()) for hop in call.walk],
             "ways": [{"calls": [dict(hop._asdict()) for hop in way.hops], "status": way.status,
                       "evidence": [place(each) for each in way.evidence]} for way in call.ways],
         } for call in static.calls],
         "movers": [{"place": place(mover.place), "function": mover.function,
                     "lock": place(mover.lock)}
                    for mover in static.movers],
+        "counts": {status: len(static.of(status)) for status in STATUSES},
+        "trusted_functions": static.harmless,
+        "unused_trust": static.unused,
+        "passed_over": static.odd,
         "looks_again": [place(each) for each in static.looks_again],
         "matrix": [{"caller": row.caller.name, "what": row.caller.what, "source": row.status
                     or None,

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What `check` found as SARIF 2.1.0, which editors and CI systems read."""
+
+from typing import Any, Dict, List
+
+from ..static.callers import UNLOCKED, UNPROVED, Call, Place, Way
+from ..static.contract import Static, says
+
+_LEVELS = {UNLOCKED: "error", UNPROVED: "warning"}
+_RULE = "folio-lock-in-rmap-walk"
+
+
+def log(static: Static) -> Dict[str, Any]:
+    """One run, with a result for each call that is not proved or trusted."""
+    return {
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [{
+            "tool": {"driver": {
+                "name": "locked-rmap check",
+                "rules": [{
+                    "id": _RULE,
+                    "shortDescription": {
+                        "text": "A reverse-map walk of an anonymous folio needs the folio lock."},
+                }],
+            }},
+            "originalUriBaseIds": {"TREE": {"description": {"text": "The top of the kernel tree"}}},
+            "results": [_result(call) for call in static.of(*_LEVELS)],
+        }],
+    }
+
+
+def _result(call: Call) -> Dict[str, Any]:
+    way = next(iter(call.key_ways()), None)
+    text = f"{says(call)}: {call.status}"
+    if way is not None and way.evidence:
+        text += f"; {way.evidence[0]}"
+    result: Dict[str, Any] = {
+        "ruleId": _RULE,
+        "level": _LEVELS[call.status],
+        "message": {"text": text + (f"; {call.note}" if call.note else "")},
+        "locations": [_location(call.file, call.line, "")],
+    }
+    if way is not None:
+        result["codeFlows"] = [{"threadFlows": [{"locations": [
+            {"location": each} for each in _flow(call, way)]}]}]
+    return result
+
+
+def _flow(call: Call, way: Way) -> List[Dict[str, Any]]:
+    """From where the folio is unlocked or comes from, to the guilty call, to the walk."""
+    def at(place: Place) -> Dict[str, Any]:
+        return _location(place.file, place.line, place.says)
+
+    return [*map(at, way.evidence), _location(call.file, call.line, says(call)),
+            *(_location(hop.file, hop.line, f"{hop.function}() calls {hop.callee}()")
+              for hop in call.walk)]
+
+
+def _location(file: str, line: int, text: str) -> Dict[str, Any]:
+    found: Dict[str, Any] = {"physicalLocation": {
+        "artifactLocation": {"uri": file, "uriBaseId": "TREE"},
+        "region": {"startLine": max(line, 1)}}}
+    if text:
+        found["message"] = {"text": text}
+    return found
