@@ -123,6 +123,12 @@ class Compiled:
             return one_line(found.group().replace(f"{self._tree}/", ""), 200)
         return "this configuration does not build it"
 
+    def symbols(self) -> Set[str]:
+        """The options that this configuration has, as CONFIG_X."""
+        path = self._place / "include" / "config" / "auto.conf"
+        text = path.read_text(encoding="utf-8") if path.is_file() else ""
+        return set(re.findall(r"^(CONFIG_\w+)=", text, re.M))
+
     def look(self, trusted: Sequence[str], console: Console) -> Answer:
         """Run rmap-static on what was compiled."""
         listed = self._place / "list"

@@ -224,6 +224,41 @@ class _Look:
         return found
 
 
+    def one_sided(self, calls: Sequence[Call]) -> List[Call]:
+        """Each #if in a function that leads to a walk, of which only one side was compiled."""
+        symbols = [build.symbols() for build in self._builds]
+        found: List[Call] = []
+        for file, name, callee in sorted({(call.file, call.function, call.callee)
+                                          for call in calls if call.file.endswith(".c")}):
+            source_ = self._mentions.source(file)
+            for function in source_.defines(name):
+                for line in range(function.line, function.last + 1):
+                    condition = re.match(r"#\s*(?:el)?if(n?def)?\b(.*)", source_.text(line))
+                    if condition is None or \
+                            len({_holds(condition.group(2), each_) for each_ in symbols}) > 1:
+                        continue
+                    hop = Hop(file, line, name, callee)
+                    at = self.place({"file": file, "line": line},
+                                    "no configuration of ours has the other side of this")
+                    found.append(Call(*hop, UNPROVED, (Way((hop,), UNPROVED, (at,)),), False))
+        return list({call[:3]: call for call in reversed(found)}.values())
+
+
+def _holds(condition: str, symbols: Set[str]) -> bool:
+    """What a preprocessor condition on options comes to: an #ifndef counts as its #ifdef."""
+    names = re.findall(r"CONFIG_\w+", condition)
+    text = re.sub(r"(?:defined|IS_ENABLED|IS_BUILTIN|IS_REACHABLE)\s*\(?\s*(CONFIG_\w+)\s*\)?",
+                  r"\1", condition)
+    text = text.replace("&&", " and ").replace("||", " or ").replace("!", " not ")
+    if not names or re.search(r"[^\w\s()]", text):
+        return False
+    values = {name: name in symbols or f"{name}_MODULE" in symbols for name in names}
+    try:
+        return bool(eval(text, {"__builtins__": {}}, values))  # pylint: disable=eval-used
+    except (SyntaxError, NameError):
+        return False
+
+
 def _hop(value: Mapping[str, Any]) -> Hop:
     return Hop(str(value["file"]), int(value["line"]), str(value["function"]),
                str(value["callee"]))
@@ -261,7 +296,8 @@ def read_source(repo: Path, tree: Path, console: Console) -> Static:
         console.begin(f"reading {tree}")
         look = _Look(repo, clean, place, read_trusted(repo), console)
         answers, mentions = look.answers()
-        calls = sorted([*look.calls(answers), *look.left_out(answers, mentions)], key=lambda call: call[:4])
+        calls = look.calls(answers)
+        calls = sorted([*calls, *look.one_sided(calls), *look.left_out(answers, mentions)], key=lambda call: call[:4])
         if not calls:
             raise Stop(f"{tree} has no call of rmap_walk(): give the top of a kernel tree")
         first = answers[0].value
