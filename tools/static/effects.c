@@ -119,6 +119,7 @@ static void call_effects(struct effects *effects, struct masks *masks, LLVMValue
 				continue;
 			/* fall through */
 		case MODEL_LOCK:
+		case MODEL_LOCK_NEW:
 		case MODEL_TRYLOCK:
 		case MODEL_LOCK_ERROR:
 		case MODEL_UNLOCK:

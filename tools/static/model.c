@@ -22,11 +22,11 @@ const char *const model_trusted[] = {
 	"kernel_init_pages", "stable_page_flags", NULL
 };
 
-/* The same for whole families: locks of other kinds, tracing, LLVM's own. */
+/* The same for whole families: locks of other kinds, wait queues, tracing, LLVM's own. */
 static const char *const trusted_prefixes[] = {
 	"llvm.", "trace_", "_raw_spin_", "_raw_read_", "_raw_write_", "down_read", "down_write",
 	"up_read", "up_write", "mutex_", "lock_is_held", "lock_acquire", "lock_release",
-	"rcu_read_", "__rcu_read_", "lockdep_", NULL
+	"rcu_read_", "__rcu_read_", "lockdep_", "finish_wait", "__wake_up", "prepare_to_wait", NULL
 };
 
 /* Look-ups.  What they find may be locked by somebody; they did not. */
@@ -46,8 +46,8 @@ static const struct {
 	{ "__folio_lock", MODEL_LOCK },
 	{ "lock_page", MODEL_LOCK },
 	{ "__lock_page", MODEL_LOCK },
-	{ "__folio_set_locked", MODEL_LOCK },
-	{ "__SetPageLocked", MODEL_LOCK },
+	{ "__folio_set_locked", MODEL_LOCK_NEW },
+	{ "__SetPageLocked", MODEL_LOCK_NEW },
 	{ "folio_trylock", MODEL_TRYLOCK },
 	{ "trylock_page", MODEL_TRYLOCK },
 	{ "folio_lock_killable", MODEL_LOCK_ERROR },

@@ -13,6 +13,7 @@ enum model {
 	MODEL_ROOT,		/* walks the reverse map of a folio */
 	MODEL_ROOT_ANON,	/* the same, if the folio is anonymous */
 	MODEL_LOCK,		/* locks its folio */
+	MODEL_LOCK_NEW,		/* locks a folio that nobody else knows */
 	MODEL_TRYLOCK,		/* locks its folio if it returns true */
 	MODEL_LOCK_ERROR,	/* locks its folio if it returns 0 */
 	MODEL_UNLOCK,		/* unlocks its folio */

@@ -209,9 +209,16 @@ static void add_event(struct facts *facts, const struct term *term, LLVMValueRef
 		return;
 	while (term->kind == TERM_FOLIO)
 		term = term->a;
-	for (unsigned int i = 0; i < facts->n_events; i++)
-		if (facts->events[i].term == term)
-			return;	/* the later one counts */
+	for (unsigned int i = 0; i < facts->n_events; i++) {
+		if (facts->events[i].term != term)
+			continue;
+		/* The later one counts.  An unlock that has its own lock is another folio's. */
+		if (lock && !facts->events[i].lock) {
+			memmove(&facts->events[i], &facts->events[i + 1],
+				(--facts->n_events - i) * sizeof(facts->events[0]));
+		}
+		return;
+	}
 	if (facts->n_events == MAX_EVENTS) {
 		unsigned int last = MAX_EVENTS;
 
@@ -626,48 +633,110 @@ static LLVMValueRef alloca_below(LLVMValueRef pointer)
 	return is_alloca(base) ? base->value : NULL;
 }
 
+static bool has(GPtrArray *terms, const struct term *term)
+{
+	return g_ptr_array_find(terms, term, NULL);
+}
+
+static void grow(GPtrArray *terms, const struct term *term)
+{
+	if (term->kind == TERM_VALUE && !LLVMIsAConstant(term->value) && !has(terms, term))
+		g_ptr_array_add(terms, (gpointer)term);
+}
+
+/* What @call may return that it was given, if it is known: each such argument. */
+static guint32 hands_back(LLVMValueRef call)
+{
+	LLVMValueRef called = LLVMGetCalledValue(call);
+	struct function *fn = LLVMIsAFunction(called) ? ir_function(called) : NULL;
+
+	if (!fn || LLVMIsAInlineAsm(called))
+		return 0;
+	if (model_of(fn) > MODEL_ROOT_ANON || !fn->value)
+		return 0;
+	return effects_of(fn)->returned;
+}
+
+/* All names in @fn that may stand for the folio that @folio stands for, or for a part of it. */
+static GPtrArray *names_of(struct function *fn, const struct term *folio)
+{
+	GPtrArray *names = g_ptr_array_new();
+	LLVMBasicBlockRef block;
+	LLVMValueRef inst;
+	guint before;
+
+	grow(names, term_base(folio));
+	do {
+		before = names->len;
+		for (block = LLVMGetFirstBasicBlock(fn->value); block;
+		     block = LLVMGetNextBasicBlock(block))
+			for (inst = LLVMGetFirstInstruction(block); inst;
+			     inst = LLVMGetNextInstruction(inst)) {
+				const struct term *self = term_value(inst);
+				bool call = LLVMIsACallInst(inst), same = has(names, self);
+				guint32 back = call ? hands_back(inst) : 0;
+				int n = call ? (int)LLVMGetNumArgOperands(inst) :
+					LLVMGetNumOperands(inst);
+
+				if (ir_width(inst) != 64 ||
+				    !(back || LLVMIsAPHINode(inst) || LLVMIsASelectInst(inst)))
+					continue;
+				for (int i = 0; i < n; i++) {
+					const struct term *each;
+
+					if (call && !(i < MAX_PARAMS && back & 1u << i))
+						continue;
+					each = term_base(term_of(LLVMGetOperand(inst, i)));
+					if (has(names, each))
+						grow(names, self);
+					else if (same)
+						grow(names, each);
+				}
+			}
+	} while (names->len != before);
+	return names;
+}
+
 /* Was a pointer to @folio, or into it, put into what @arg points to, anywhere in @fn? */
 static bool kept_in(struct function *fn, const struct term *folio, LLVMValueRef arg)
 {
-	const struct term *base = term_base(folio);
 	const struct term *object = term_base(term_of(arg));
+	GPtrArray *names = names_of(fn, folio);
 	LLVMBasicBlockRef block;
 	LLVMValueRef inst;
+	bool kept = false;
 
-	if (base->kind != TERM_VALUE || !LLVMIsAInstruction(base->value))
-		return false;
-	for (block = LLVMGetFirstBasicBlock(fn->value); block; block = LLVMGetNextBasicBlock(block))
-		for (inst = LLVMGetFirstInstruction(block); inst;
+	for (block = LLVMGetFirstBasicBlock(fn->value); block && !kept;
+	     block = LLVMGetNextBasicBlock(block))
+		for (inst = LLVMGetFirstInstruction(block); inst && !kept;
 		     inst = LLVMGetNextInstruction(inst)) {
-			if (LLVMIsAStoreInst(inst)) {
-				if (term_base(term_of(LLVMGetOperand(inst, 0))) == base &&
-				    term_base(term_of(LLVMGetOperand(inst, 1))) == object)
-					return true;
-			} else if (LLVMIsACallInst(inst)) {
-				LLVMValueRef called = LLVMGetCalledValue(inst);
-				struct function *to = LLVMIsAFunction(called) ?
-						      ir_function(called) : NULL;
-				const struct effects *effects;
-				int n = LLVMGetNumArgOperands(inst);
-				bool given = false, there = false;
+			LLVMValueRef called;
+			struct function *to;
+			bool given = false, there = false;
 
-				if (!to || model_of(to) > MODEL_ROOT_ANON || !to->value)
-					continue;
-				effects = effects_of(to);
-				for (int i = 0; i < n && i < MAX_PARAMS; i++) {
-					const struct term *each =
-						term_base(term_of(LLVMGetOperand(inst, i)));
+			if (LLVMIsAStoreInst(inst))
+				kept = has(names, term_base(term_of(LLVMGetOperand(inst, 0)))) &&
+				       term_base(term_of(LLVMGetOperand(inst, 1))) == object;
+			if (!LLVMIsACallInst(inst))
+				continue;
+			called = LLVMGetCalledValue(inst);
+			to = LLVMIsAFunction(called) ? ir_function(called) : NULL;
+			if (!to || model_of(to) > MODEL_ROOT_ANON || !to->value)
+				continue;
+			for (unsigned int i = 0; i < LLVMGetNumArgOperands(inst); i++) {
+				const struct term *each =
+					term_base(term_of(LLVMGetOperand(inst, i)));
 
-					if (each == base && effects->stored & 1u << i)
-						given = true;
-					else if (each == object)
-						there = true;
-				}
-				if (given && there)
-					return true;
+				if (each == object)
+					there = true;
+				else if (i < MAX_PARAMS && effects_of(to)->stored & 1u << i &&
+					 has(names, each))
+					given = true;
 			}
+			kept = given && there;
 		}
-	return false;
+	g_ptr_array_free(names, true);
+	return kept;
 }
 
 static enum truth success(const struct facts *facts, LLVMValueRef call, bool zero)
@@ -721,6 +790,15 @@ static bool warns(LLVMValueRef value, int limit)
 	return false;
 }
 
+/* Is a folio unlocked later of which it is not known whether it is another one? */
+static bool unlocks_left(const struct facts *facts)
+{
+	for (unsigned int i = 0; i < facts->n_events; i++)
+		if (!facts->events[i].lock)
+			return true;
+	return facts->vague;
+}
+
 enum passed { GO_ON, DONE };
 
 static enum passed pass_model(struct search *search, struct state *state, LLVMValueRef call,
@@ -744,9 +822,16 @@ static enum passed pass_model(struct search *search, struct state *state, LLVMVa
 		locked = success(&state->facts, call, model != MODEL_TRYLOCK);
 		/* fall through */
 	case MODEL_LOCK:
+	case MODEL_LOCK_NEW:
 		if (locked != TRUE_)
 			break;
 		if (same) {
+			if (model != MODEL_LOCK_NEW && unlocks_left(&state->facts) &&
+			    fail(search, state, UNPROVED, state->facts.events[0].at,
+				 "unlocks a folio that may be the same"))
+				return DONE;
+			if (state->facts.doom)
+				break;
 			used(search, call);
 			return DONE;
 		}
@@ -993,6 +1078,15 @@ static bool writes_what_matters(const struct facts *facts, struct memory *memory
 	return false;
 }
 
+/* Is what @call returns unlocked later?  It may be the folio by another name. */
+static bool event_mentions(const struct facts *facts, LLVMValueRef call)
+{
+	for (unsigned int i = 0; i < facts->n_events; i++)
+		if (!facts->events[i].lock && term_mentions(facts->events[i].term, call))
+			return true;
+	return false;
+}
+
 static enum passed pass_function(struct search *search, struct state *state, LLVMValueRef call,
 				 struct function *fn)
 {
@@ -1026,6 +1120,7 @@ static enum passed pass_function(struct search *search, struct state *state, LLV
 		}
 	}
 	if (touched || term_mentions(folio, call) || (result && effects->pure) ||
+	    (effects->returned && event_mentions(&state->facts, call)) ||
 	    (any_memory(&state->facts) && writes_what_matters(&state->facts, &memory)))
 		return descend(search, state, call, fn);
 	return forget(search, state, call, "is lost track of here") ? GO_ON : DONE;

@@ -87,6 +87,14 @@ const struct term *term_and(const struct term *a, gint64 n)
 		n &= a->n;
 		a = a->a;
 	}
+	/* Some low bits are the same whatever the width. */
+	if (a->kind == TERM_VALUE && n > 0 && n < 1ll << 31 &&
+	    (LLVMIsATruncInst(a->value) || LLVMIsAZExtInst(a->value))) {
+		LLVMValueRef from = LLVMGetOperand(a->value, 0);
+
+		if (MIN(ir_width(a->value), ir_width(from)) >= 32)
+			return term_and(term_of(from), n);
+	}
 	if (a->kind == TERM_VALUE && LLVMIsABinaryOperator(a->value) &&
 	    LLVMGetInstructionOpcode(a->value) == LLVMOr &&
 	    LLVMIsAConstantInt(LLVMGetOperand(a->value, 1))) {
