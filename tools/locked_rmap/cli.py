@@ -58,7 +58,7 @@ def main(argv: Sequence[str]) -> int:
     try:
         args = parser().parse_args(list(argv))
         # Whoever wants the results on standard output has progress elsewhere.
-        if getattr(args, "json", None) in (True, "-"):
+        if getattr(args, "json", None) in (True, "-") or getattr(args, "sarif", None) == "-":
             console = Console(sys.stderr)
         return int(args.main(args, Tool(REPO, console)))
     except Stop as err:

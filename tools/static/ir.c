@@ -337,6 +337,13 @@ GQuark ir_tag(LLVMValueRef pointer)
 	return tag;
 }
 
+bool ir_is_struct(LLVMValueRef gep, const char *name)
+{
+	const char *found = struct_name(LLVMGetGEPSourceElementType(gep));
+
+	return found && !strcmp(found, name);
+}
+
 static const char *slot_of_pointer(LLVMValueRef pointer)
 {
 	GQuark tag = ir_tag(pointer);

@@ -82,6 +82,8 @@ const char *ir_file(LLVMValueRef inst);
 unsigned int ir_line(LLVMValueRef inst);
 /* Byte offset of a getelementptr without variables; false if it has some. */
 bool ir_offset(LLVMValueRef gep, gint64 *offset);
+/* Does @gep compute an address in a struct of that name? */
+bool ir_is_struct(LLVMValueRef gep, const char *name);
 /* The outermost struct and the offset in it that @pointer is computed from, or 0. */
 GQuark ir_tag(LLVMValueRef pointer);
 bool ir_is_call(LLVMValueRef value);

@@ -141,6 +141,9 @@ enum slot_model model_slot(LLVMValueRef call)
 	if (g_str_has_prefix(slot, "rmap_walk_control+") ||
 	    g_str_has_prefix(slot, "movable_operations+"))
 		return SLOT_HARMLESS;
+	/* A driver's folio_split() copies what it knows of its page. */
+	if (g_str_has_prefix(slot, "dev_pagemap_ops+"))
+		return SLOT_HARMLESS;
 	if (!g_str_has_prefix(slot, "address_space_operations+"))
 		return SLOT_UNKNOWN;
 	/*

@@ -103,12 +103,14 @@ static bool is_alloca(const struct term *base)
 	return base->kind == TERM_VALUE && LLVMIsAAllocaInst(base->value);
 }
 
+static bool is_outer(const struct term *term, const void *data)
+{
+	return term->kind == TERM_LOAD && !is_alloca(term_base(term->a));
+}
+
 static bool of_outer_memory(const struct term *term)
 {
-	for (; term->a && term->kind != TERM_OUTER; term = term->a)
-		if (term->kind == TERM_LOAD && !is_alloca(term_base(term->a)))
-			return true;
-	return false;
+	return term_any(term, is_outer, NULL);
 }
 
 /* Whether a way can be taken seldom hangs on memory of others, and that costs much to follow. */
@@ -132,7 +134,9 @@ static bool fail(struct search *search, struct state *state, enum verdict verdic
 	struct facts *facts = &state->facts;
 
 	facts->doom = doom_of(verdict, at, why);
-	facts->folio = term_lost();
+	/* After an unlock the folio is still known: see pass_model(). */
+	if (verdict != UNLOCKED || !facts->folio)
+		facts->folio = term_lost();
 	facts->n_events = 0;
 	facts->vague = false;
 	state->way = step(at, facts->doom->why, state->way);
@@ -141,6 +145,14 @@ static bool fail(struct search *search, struct state *state, enum verdict verdic
 		return false;
 	prove_fail(search->answer, facts, state->way);
 	return true;
+}
+
+/* A way that has failed needs no folio any more. */
+static bool still_doomed(struct facts *facts)
+{
+	if (facts->doom && !facts->folio)
+		facts->folio = term_lost();
+	return facts->doom;
 }
 
 /* The same for literals that were lost after the way had failed. */
@@ -189,6 +201,8 @@ static bool resolved(struct search *search, struct state *state)
 {
 	const struct facts *facts = &state->facts;
 
+	if (facts->doom)
+		return false;
 	for (unsigned int i = 0; i < facts->n_events; i++) {
 		if (!term_same(facts->events[i].term, facts->folio))
 			continue;
@@ -297,6 +311,8 @@ static bool forget(struct search *search, struct state *state, LLVMValueRef inst
 		return true;
 	if (!facts_rewrite(&state->facts, swap_value, &swap))
 		return false;
+	if (still_doomed(&state->facts))
+		return !over(search, state);
 	if (!state->facts.folio) {
 		const struct term *term = old.folio;
 		bool itself = !term_has_memory(term);
@@ -315,6 +331,8 @@ static bool rename_value(struct search *search, struct state *state, LLVMValueRe
 		return true;
 	if (!facts_rewrite(&state->facts, swap_value, &swap))
 		return false;
+	if (still_doomed(&state->facts))
+		return !over(search, state);
 	if (!state->facts.folio)
 		return !fail(search, state, UNPROVED, from, "is read through too many pointers");
 	return !resolved(search, state) && !over(search, state);
@@ -460,6 +478,8 @@ static bool write_memory(struct search *search, struct state *state, struct memo
 	memory->own = state->facts.own;
 	if (!facts_rewrite(&state->facts, write_term, memory))
 		return false;
+	if (still_doomed(&state->facts))
+		return !over(search, state);
 	if (!state->facts.folio)
 		return !fail(search, state, UNPROVED, inst,
 			     "may change the pointer that the folio was read from");
@@ -505,11 +525,9 @@ static const struct term *into(const struct term *term, void *data)
 					  offset - arg->n);
 		if (arg == bare && term->kind == TERM_FIELD)
 			return term_field(term_value(LLVMGetParam(frame->fn->value, i)), offset);
-		/* A page for its folio, where no page of it has another name. */
-		if (term_same(arg, term) && term->kind == TERM_FOLIO)
-			return term_value(LLVMGetParam(frame->fn->value, i));
-		if (term_same(arg, term) && arg->kind == TERM_FOLIO)
-			return term_value(LLVMGetParam(frame->fn->value, i));
+		/* A page is anonymous if its folio is. */
+		if (term->kind == TERM_ANON && term_same(arg, term->a))
+			return term_anon(term_value(LLVMGetParam(frame->fn->value, i)));
 	}
 	return term->a && term->kind != TERM_OUTER ? term : NULL;
 }
@@ -825,6 +843,15 @@ static enum passed pass_model(struct search *search, struct state *state, LLVMVa
 	case MODEL_LOCK_NEW:
 		if (locked != TRUE_)
 			break;
+		if (state->facts.doom) {
+			/*
+			 * The unlock that was met has its own lock, which no locked folio lets
+			 * anybody take: what counts is whether the folio was locked before.
+			 */
+			if (same && state->facts.doom->verdict == UNLOCKED)
+				state->facts.doom = NULL;
+			break;
+		}
 		if (same) {
 			if (model != MODEL_LOCK_NEW && unlocks_left(&state->facts) &&
 			    fail(search, state, UNPROVED, state->facts.events[0].at,
@@ -842,6 +869,8 @@ static enum passed pass_model(struct search *search, struct state *state, LLVMVa
 			break;
 		/* fall through */
 	case MODEL_UNLOCK:
+		if (state->facts.doom)
+			break;
 		if (same) {
 			if (fail(search, state, UNLOCKED, call, "is unlocked here"))
 				return DONE;
@@ -850,7 +879,8 @@ static enum passed pass_model(struct search *search, struct state *state, LLVMVa
 		add_event(&state->facts, folio, call, false);
 		break;
 	case MODEL_TEST:
-		if (same && success(&state->facts, call, false) == TRUE_ && warns(call, 8)) {
+		if (same && !state->facts.doom && warns(call, 8) &&
+		    success(&state->facts, call, false) == TRUE_) {
 			search->answer->proofs++;
 			return DONE;
 		}
@@ -956,7 +986,12 @@ static const struct step *join(const struct step *first, const struct step *seco
 static const struct term *wrap(const struct term *term, struct frame *frame)
 {
 	const struct term *inner = term_rewrite(term, into, frame);
+	unsigned int n = MIN(LLVMGetNumArgOperands(frame->call), LLVMCountParams(frame->fn->value));
 
+	/* A page stands for its folio: they have one lock. */
+	for (unsigned int i = 0; i < n && !inner; i++)
+		if (term_same(term, term_of(LLVMGetOperand(frame->call, i))))
+			inner = term_value(LLVMGetParam(frame->fn->value, i));
 	return inner ? inner : term_outer(term);
 }
 
@@ -987,7 +1022,7 @@ static enum passed descend(struct search *search, struct state *state, LLVMValue
 	unsigned int n = MIN(LLVMGetNumArgOperands(call), LLVMCountParams(fn->value));
 	struct answer *answer;
 
-	inner.folio = state->facts.doom ? state->facts.folio : wrap(state->facts.folio, &frame);
+	inner.folio = wrap(state->facts.folio, &frame);
 	for (unsigned int i = 0; i < n; i++) {
 		LLVMValueRef arg = LLVMGetOperand(call, i);
 		const struct term *term = term_of(arg);
@@ -1052,7 +1087,7 @@ static enum passed descend(struct search *search, struct state *state, LLVMValue
 			continue;
 		for (unsigned int j = 0; j < aside.n_literals && possible; j++)
 			possible = facts_add(&next.facts, aside.literals[j]);
-		if (!possible || (!next.facts.folio &&
+		if (!possible || (!still_doomed(&next.facts) && !next.facts.folio &&
 				  fail(search, &next, UNPROVED, call, "is lost track of here")) ||
 		    resolved(search, &next) || over(search, &next))
 			continue;
@@ -1060,6 +1095,11 @@ static enum passed descend(struct search *search, struct state *state, LLVMValue
 		g_queue_push_tail(&search->work, g_memdup2(&next, sizeof(next)));
 	}
 	return DONE;
+}
+
+static bool is_written(const struct term *term, const void *memory)
+{
+	return term->kind == TERM_LOAD && may_write(memory, term);
 }
 
 /* Does a literal or the folio hang on memory that @call writes and that has a name in it? */
@@ -1071,9 +1111,8 @@ static bool writes_what_matters(const struct facts *facts, struct memory *memory
 					  facts->events[i - facts->n_literals - 1].term :
 					  facts->folio;
 
-		for (; term && term->kind != TERM_OUTER; term = term->a)
-			if (term->kind == TERM_LOAD && may_write(memory, term))
-				return true;
+		if (term_any(term, is_written, memory))
+			return true;
 	}
 	return false;
 }
@@ -1103,13 +1142,14 @@ static enum passed pass_function(struct search *search, struct state *state, LLV
 
 		if (i < MAX_PARAMS && !((effects->locks | effects->escapes) & 1u << i))
 			continue;
-		if (ir_width(arg) != 64 || base->kind == TERM_CONST || folio->kind >= TERM_OUTER)
+		if (ir_width(arg) != 64 || base->kind == TERM_CONST || folio->kind >= TERM_OUTER ||
+		    state->facts.doom)
 			continue;
 		reached = leads_to(folio, base, 12);
 		if (!reached && !(alloca_below(arg) && kept_in(search->fn, folio, arg)))
 			continue;
 		touched = true;
-		if (!term_rewrite(folio, into, &(struct frame){ call, fn })) {
+		if (wrap(folio, &(struct frame){ call, fn })->kind == TERM_OUTER) {
 			if (i < MAX_PARAMS && !(effects->locks & 1u << i))
 				for (guint j = 0; j < effects->unknown->len; j++)
 					missing(effects->unknown->pdata[j]);
@@ -1119,7 +1159,8 @@ static enum passed pass_function(struct search *search, struct state *state, LLV
 			break;
 		}
 	}
-	if (touched || term_mentions(folio, call) || (result && effects->pure) ||
+	if (touched || (term_mentions(folio, call) && !state->facts.doom) ||
+	    (result && effects->pure) ||
 	    (effects->returned && event_mentions(&state->facts, call)) ||
 	    (any_memory(&state->facts) && writes_what_matters(&state->facts, &memory)))
 		return descend(search, state, call, fn);
@@ -1170,7 +1211,7 @@ static enum passed pass(struct search *search, struct state *state, LLVMValueRef
 		return forget(search, state, inst, "is made here") ? GO_ON : DONE;
 	case LLVMAlloca:
 		/* Nothing was stored in it: no way comes from here. */
-		if (term_mentions(state->facts.folio, inst))
+		if (term_mentions(state->facts.folio, inst) && !state->facts.doom)
 			return DONE;
 		return forget(search, state, inst, "") ? GO_ON : DONE;
 	case LLVMSelect:
@@ -1341,7 +1382,7 @@ static void go_back(struct search *search, struct state *state)
 		next.block = preds->pdata[i];
 		if (!facts_rewrite(&next.facts, swap_phis, &phis))
 			continue;
-		if ((!next.facts.folio &&
+		if ((!still_doomed(&next.facts) && !next.facts.folio &&
 		     fail(search, &next, UNPROVED, last, "is lost track of here")) ||
 		    resolved(search, &next) ||
 		    !assume_edge(&next.facts, preds->pdata[i], state->block))

@@ -16,14 +16,15 @@ static guint term_hash(gconstpointer data)
 	gsize mix = term->kind * 31 + (gsize)term->value + term->n * 7919;
 
 	/* A load's tag tells nothing that its address does not. */
-	return (mix + (gsize)term->a * 17) ^ (mix >> 21);
+	return (mix + (gsize)term->a * 17 + (gsize)term->b * 13) ^ (mix >> 21);
 }
 
 static gboolean term_equal(gconstpointer x, gconstpointer y)
 {
 	const struct term *a = x, *b = y;
 
-	return a->kind == b->kind && a->value == b->value && a->a == b->a && a->n == b->n;
+	return a->kind == b->kind && a->value == b->value && a->a == b->a && a->b == b->b &&
+	       a->n == b->n;
 }
 
 static const struct term *intern(struct term term)
@@ -35,7 +36,8 @@ static const struct term *intern(struct term term)
 	found = g_hash_table_lookup(terms, &term);
 	if (!found) {
 		term.id = g_hash_table_size(terms);
-		term.depth = (term.a ? term.a->depth : 0) + (term.kind == TERM_LOAD);
+		term.depth = MAX(term.a ? term.a->depth : 0, term.b ? term.b->depth : 0) +
+			     (term.kind == TERM_LOAD);
 		found = g_memdup2(&term, sizeof(term));
 		g_hash_table_add(terms, found);
 	}
@@ -113,6 +115,31 @@ const struct term *term_anon(const struct term *a)
 	while (a->kind == TERM_FOLIO)
 		a = a->a;
 	return intern((struct term){ .kind = TERM_ANON, .a = a });
+}
+
+/* Is @term used as a pointer to a folio, which is its own folio?  A page may not be. */
+static bool is_folio(const struct term *term)
+{
+	if (term->kind != TERM_VALUE)
+		return term->kind == TERM_FOLIO;
+	for (LLVMUseRef use = LLVMGetFirstUse(term->value); use; use = LLVMGetNextUse(use)) {
+		LLVMValueRef user = LLVMGetUser(use);
+
+		if (LLVMIsAGetElementPtrInst(user) && ir_is_struct(user, "folio"))
+			return true;
+	}
+	return false;
+}
+
+const struct term *term_same_as(const struct term *a, const struct term *b)
+{
+	if (a == b || (term_same(a, b) && is_folio(a) && is_folio(b)))
+		return term_const(1);
+	if (a->kind == TERM_CONST && b->kind == TERM_CONST)
+		return term_const(a->n == b->n);
+	if (a->id > b->id)
+		return intern((struct term){ .kind = TERM_SAME, .a = b, .b = a });
+	return intern((struct term){ .kind = TERM_SAME, .a = a, .b = b });
 }
 
 const struct term *term_outer(const struct term *a)
@@ -232,32 +259,47 @@ const struct term *term_base(const struct term *term)
 	return term;
 }
 
-bool term_mentions(const struct term *term, LLVMValueRef value)
+bool term_any(const struct term *term, bool (*check)(const struct term *term, const void *data),
+	      const void *data)
 {
 	for (; term; term = term->kind == TERM_OUTER ? NULL : term->a)
-		if (term->value == value)
+		if (check(term, data) || (term->b && term_any(term->b, check, data)))
 			return true;
 	return false;
+}
+
+static bool is_value(const struct term *term, const void *value)
+{
+	return term->value == value;
+}
+
+bool term_mentions(const struct term *term, LLVMValueRef value)
+{
+	return term_any(term, is_value, value);
+}
+
+static bool is_load(const struct term *term, const void *data)
+{
+	return term->kind == TERM_LOAD;
 }
 
 bool term_has_memory(const struct term *term)
 {
-	for (; term; term = term->kind == TERM_OUTER ? NULL : term->a)
-		if (term->kind == TERM_LOAD)
-			return true;
-	return false;
+	return term_any(term, is_load, NULL);
 }
 
 const struct term *term_rewrite(const struct term *term, term_map map, void *data)
 {
-	const struct term *to = map(term, data), *a;
+	const struct term *to = map(term, data), *a, *b = NULL;
 
 	if (to != term || !term || !term->a || term->kind == TERM_OUTER)
 		return to;
 	a = term_rewrite(term->a, map, data);
-	if (a == term->a)
+	if (term->b)
+		b = term_rewrite(term->b, map, data);
+	if (a == term->a && b == term->b)
 		return term;
-	if (!a)
+	if (!a || (term->b && !b))
 		return NULL;
 	switch (term->kind) {
 	case TERM_FIELD:
@@ -270,6 +312,8 @@ const struct term *term_rewrite(const struct term *term, term_map map, void *dat
 		return term_and(a, term->n);
 	case TERM_ANON:
 		return term_anon(a);
+	case TERM_SAME:
+		return term_same_as(a, b);
 	default:
 		return NULL;
 	}
@@ -388,7 +432,8 @@ bool facts_add(struct facts *facts, struct literal literal)
 		    (LLVMIsAICmpInst(value) || LLVMIsABinaryOperator(value)))
 			return facts_assume(facts, value, literal.relation == NE);
 	}
-	if (literal.width == 1 || literal.term->kind == TERM_ANON) {
+	if (literal.width == 1 || literal.term->kind == TERM_ANON ||
+	    literal.term->kind == TERM_SAME) {
 		/* One way to write what a bool says. */
 		if (literal.n && literal.relation <= NE)
 			literal.relation = opposite[literal.relation];
@@ -565,6 +610,10 @@ bool facts_assume(struct facts *facts, LLVMValueRef value, bool truth)
 		if (term_of(a) == term_of(b))
 			return relation == EQ || relation == UGE || relation == ULE ||
 			       relation == SGE || relation == SLE;
+		if (relation <= NE && ir_width(a) == 64)
+			return facts_add(facts, (struct literal){
+				term_same_as(term_of(a), term_of(b)), relation == EQ ? NE : EQ,
+				1, 0 });
 		return true;
 	}
 	default:

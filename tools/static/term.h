@@ -16,6 +16,7 @@ enum term_kind {
 	TERM_FOLIO,	/* the folio of page a */
 	TERM_AND,	/* a & n */
 	TERM_ANON,	/* whether folio a is anonymous */
+	TERM_SAME,	/* whether a and b are one pointer */
 	TERM_OUTER,	/* a of the caller, which this function has no name for */
 	TERM_ERROR,	/* an error number as a pointer */
 	TERM_LOST,	/* the folio of a way that has failed already */
@@ -32,7 +33,7 @@ struct term {
 	enum term_kind kind;
 	GQuark tag;
 	LLVMValueRef value;
-	const struct term *a;
+	const struct term *a, *b;
 	gint64 n;
 };
 
@@ -86,6 +87,7 @@ const struct term *term_load(const struct term *a, GQuark tag);
 const struct term *term_folio(const struct term *a);
 const struct term *term_and(const struct term *a, gint64 n);
 const struct term *term_anon(const struct term *a);
+const struct term *term_same_as(const struct term *a, const struct term *b);
 const struct term *term_outer(const struct term *a);
 const struct term *term_error(void);
 const struct term *term_lost(void);
@@ -98,6 +100,9 @@ bool term_same(const struct term *a, const struct term *b);
 const struct term *term_base(const struct term *term);
 bool term_mentions(const struct term *term, LLVMValueRef value);
 bool term_has_memory(const struct term *term);
+/* Does @check hold for @term or a part of it? */
+bool term_any(const struct term *term, bool (*check)(const struct term *term, const void *data),
+	      const void *data);
 
 /* A function from terms to terms; NULL: there is no such term any more. */
 typedef const struct term *(*term_map)(const struct term *term, void *data);

@@ -81,6 +81,11 @@ static void term_text(GString *text, const struct term *term)
 		term_text(text, term->a);
 		g_string_append_printf(text, " & %#" G_GINT64_MODIFIER "x", term->n);
 		return;
+	case TERM_SAME:
+		term_text(text, term->a);
+		g_string_append(text, " == ");
+		term_text(text, term->b);
+		return;
 	case TERM_ANON:
 		g_string_append(text, "anonymous(");
 		term_text(text, term->a);
@@ -121,6 +126,8 @@ static char *facts_text(const struct facts *facts)
 
 static bool from_parameter(const struct term *term)
 {
+	if (term->b && !from_parameter(term->b))
+		return false;
 	while (term->a && term->kind != TERM_OUTER)
 		term = term->a;
 	return term->kind == TERM_VALUE && LLVMIsAArgument(term->value);

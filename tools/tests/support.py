@@ -73,7 +73,7 @@ def repository(base: Path, patches: Mapping[str, str], series: Optional[str] = N
     write(where / "series", series)
     shutil.copy(REPO / "mm/tests/callers", base / "mm/tests/callers")
     (base / "tools").mkdir(exist_ok=True)
-    for name in ("locked_rmap", "locked-rmap", "qemu_configs", "configs"):
+    for name in ("locked_rmap", "locked-rmap", "static", "qemu_configs", "configs"):
         if not (base / "tools" / name).exists():
             # Copies: the command finds its repository from where it really lies.
             subprocess.run(["cp", "-r", str(TOOL.parent / name), str(base / "tools" / name)],

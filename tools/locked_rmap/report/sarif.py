@@ -6,12 +6,14 @@ from typing import Any, Dict, List
 from ..static.callers import UNLOCKED, UNPROVED, Call, Place, Way
 from ..static.contract import Static, says
 
+#: By status; where walks revalidate, an unlocked call is as it should be.
 _LEVELS = {UNLOCKED: "error", UNPROVED: "warning"}
 _RULE = "folio-lock-in-rmap-walk"
 
 
-def log(static: Static) -> Dict[str, Any]:
+def log(static: Static, revalidates: bool) -> Dict[str, Any]:
     """One run, with a result for each call that is not proved or trusted."""
+    levels = {status: "note" if revalidates else level for status, level in _LEVELS.items()}
     return {
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",
@@ -25,19 +27,19 @@ def log(static: Static) -> Dict[str, Any]:
                 }],
             }},
             "originalUriBaseIds": {"TREE": {"description": {"text": "The top of the kernel tree"}}},
-            "results": [_result(call) for call in static.of(*_LEVELS)],
+            "results": [_result(call, levels[call.status]) for call in static.of(*levels)],
         }],
     }
 
 
-def _result(call: Call) -> Dict[str, Any]:
+def _result(call: Call, level: str) -> Dict[str, Any]:
     way = next(iter(call.key_ways()), None)
     text = f"{says(call)}: {call.status}"
     if way is not None and way.evidence:
         text += f"; {way.evidence[0]}"
     result: Dict[str, Any] = {
         "ruleId": _RULE,
-        "level": _LEVELS[call.status],
+        "level": level,
         "message": {"text": text + (f"; {call.note}" if call.note else "")},
         "locations": [_location(call.file, call.line, "")],
     }

@@ -45,7 +45,7 @@ def analyser(repo: Path, place: Path, console: Console) -> Path:
         if not target.is_file() or target.read_bytes() != data:
             files.write_atomic(target, data, 0o755 if name == "cc" else 0o644)
     log = place / "build.log"
-    if proc.run(["make", "-s", f"LLVM={LLVM}"], log, cwd=place, limit=_LIMIT,
+    if proc.run(["make", "-s", f"-j{os.cpu_count() or 1}", f"LLVM={LLVM}"], log, cwd=place, limit=_LIMIT,
                 tick=console.tick) != 0:
         raise Stop(f"tools/static does not build: {_first_error(log)}; see {log}")
     return place / "rmap-static"

@@ -69,6 +69,7 @@ class _Look:
                  console: Console) -> None:
         self._console = console
         self._mentions = Mentions(tree)
+        self._mentions.no_conflicts()
         self._trusts = trusts
         program = analyser(repo, place.parent / "rmap-static", console)
         self._builds = [Compiled(repo, tree, name, target, place, program)
@@ -279,10 +280,18 @@ def _clean(tree: Path, place: Path, console: Console) -> Iterator[Path]:
     """@tree, or a copy of its source: kbuild builds out of no tree that was built in."""
     if any((tree / name).exists() for name in
            (".config", "include/config", "arch/x86/include/generated")):
-        work = WorkTree(place / "tree", tree)
+        work = WorkTree(place / "source", tree)
         work.sync(console)
         tree = work.tree
     yield tree
+
+
+def _forget(checks: Path) -> None:
+    """Remove what was compiled of trees that are gone."""
+    for named in checks.glob("*/tree"):
+        if named.is_file() and not Path(named.read_text(encoding="utf-8").strip()).is_dir():
+            files.remove_tree(named.parent)
+            files.remove_tree(named.parent.with_suffix(".lock"))
 
 
 def read_source(repo: Path, tree: Path, console: Console) -> Static:
@@ -290,10 +299,13 @@ def read_source(repo: Path, tree: Path, console: Console) -> Static:
     start = time.monotonic()
     packages.need(console, PACKAGES)
     key = hashlib.sha256(str(tree).encode()).hexdigest()[:12]
-    place = source.open_cache() / "check" / key
+    checks = source.open_cache() / "check"
+    place = checks / key
+    _forget(checks)
     with files.locked(place.with_suffix(".lock"), f"check of {tree}", console, 3600), \
             _clean(tree, place, console) as clean:
         console.begin(f"reading {tree}")
+        files.write_atomic(place / "tree", f"{tree}\n".encode())
         look = _Look(repo, clean, place, read_trusted(repo), console)
         answers, mentions = look.answers()
         calls = look.calls(answers)

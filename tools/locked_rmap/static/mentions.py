@@ -37,6 +37,16 @@ class Mentions:
         return sorted(name for name in os.listdir(self.tree)
                       if (self.tree / name).is_dir() and name not in _LEFT_OUT)
 
+    def no_conflicts(self) -> None:
+        """Stop if a merge or rebase has left a conflict marker in what is built."""
+        answer = proc.output(["grep", "-rnE", "-m", "1", "-D", "skip", "--include=*.[ch]",
+                              "--include=Kconfig*", "--include=Makefile*", "^(<{7}|>{7})( |$)",
+                              *self._tops(), "Makefile"], cwd=self.tree, limit=600)
+        for text in sorted(answer.stdout.splitlines())[:1]:
+            name, line = text.split(":")[:2]
+            raise Stop(f"{self.tree / name}:{line}: a conflict marker: "
+                       "finish the merge or rebase, then run again")
+
     def odd(self) -> List[str]:
         """What is named like a file of C and is none: it cannot be read, and is passed over."""
         answer = proc.output(["find", *self._tops(), "-name", "*.[ch]", "!", "-type", "f",

@@ -16,7 +16,7 @@ from ..kernel import packages, source
 from ..kernel.callers import Caller, belongs_to
 from ..kernel.callers import read as read_callers
 from ..kernel.line import Line
-from ..kernel.series import CONTRACTS, STOCK
+from ..kernel.series import CONTRACTS, REVALIDATE, STOCK
 from ..report import checked, page, sarif
 from ..static.callers import STATUSES, Place
 from ..static.contract import Static, kernel_tree, read_source
@@ -86,7 +86,8 @@ def main(args: argparse.Namespace, tool: Tool) -> int:
     if not args.static:
         console.line(f"logs: {relative(results.final)}")
     files.write_target(args.json, files.as_json(value))
-    files.write_target(args.sarif, files.as_json(sarif.log(static)))
+    files.write_target(args.sarif, files.as_json(sarif.log(
+        static, verdict.contract == REVALIDATE)))
     if args.html is not None:
         page.write(tool, args.html, "check", value)
     return results.verdict.status

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Small trees that clang compiles: the least of kbuild, of the kernel's headers and of rmap.c."""
 
+import os
+import tempfile
 from pathlib import Path
 from typing import Dict, List, Optional
+from unittest import mock
 
 from locked_rmap.static.callers import Call
 from locked_rmap.static.contract import Static, read_source
@@ -145,8 +148,18 @@ def small_tree(base: Path, kunit_py: str = "") -> Path:
     return tree
 
 
+#: The tests of a run build rmap-static once.
+_CACHE = tempfile.TemporaryDirectory(prefix="locked-rmap-test-")
+
+
 class TreeCase(Case):
     """Small trees."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        patch = mock.patch.dict(os.environ, {"LOCKED_RMAP_CACHE": _CACHE.name})
+        patch.start()
+        self.addCleanup(patch.stop)
 
     def read(self, files: Dict[str, str]) -> Static:
         """What is found in a tree with @files more."""

@@ -11,22 +11,22 @@ from typing import Sequence
 from locked_rmap.guest.evidence import judge, rows
 from locked_rmap.kernel.series import CONTRACTS
 from locked_rmap.report import page
-from locked_rmap.static.callers import HELD, NOT_HELD
+from locked_rmap.static.callers import PROVED, UNLOCKED
 from locked_rmap.verbs.check import summary
 
 from ..guest.test_evidence import TABLE, source_says
-from ..static.trees import RMAP_C
+from ..static.trees import KBUILD, RMAP_C, small_tree
 from ..support import MAKEFILE, PATCH, REPO, Case, kernel_tree, repository, snapshot, write
 
 #: A caller that the suites have tests of, and who locks.
-PAGE_IDLE_C = """
+PAGE_IDLE_C = """#include <linux/rmap.h>
 void page_idle_clear_pte_refs(unsigned long pfn)
 {
 	struct folio *folio = page_folio(pfn_to_page(pfn));
 
 	if (!folio_trylock(folio))
 		return;
-	rmap_walk(folio, &rwc);
+	rmap_walk(folio, 0);
 	folio_unlock(folio);
 }
 """
@@ -74,9 +74,7 @@ class CommandTest(Case):
 
     def tree(self) -> Path:
         """A tree that honours `locked`."""
-        tree = kernel_tree(self.temp / "user")
-        write(tree / "mm/rmap.c", RMAP_C)
-        return tree
+        return small_tree(self.temp / "user")
 
     def test_a_good_tree_is_0_and_stays_as_it_was(self) -> None:
         tree = self.tree()
@@ -92,15 +90,50 @@ class CommandTest(Case):
     def test_a_bad_tree_is_1_and_json_goes_to_stdout_alone(self) -> None:
         tree = self.tree()
         write(tree / "drivers/x.c",
+              "#include <linux/rmap.h>\n"
               "void f(unsigned long pfn) { rmap_walk(page_folio(pfn_to_page(pfn)), 0); }\n")
-        once = RMAP_C.replace("goto retry", "return NULL")
-        write(tree / "mm/rmap.c", once.replace("READ_ONCE(folio->mapping) !=", "1 !="))
+        write(tree / "mm/rmap.c", RMAP_C.replace("*(void *volatile *)&folio->mapping != mapping",
+                                                 "some()"))
         answer = self.command(REPO, ["check", "--static", "--tree", str(tree), "--json", "-"])
         self.assertEqual(answer.returncode, 1, answer.stderr)
         value = json.loads(answer.stdout)
-        unlocked = [call["function"] for call in value["calls"] if call["status"] == NOT_HELD]
+        unlocked = [call["function"] for call in value["calls"] if call["status"] == UNLOCKED]
         self.assertEqual((value["contract"], unlocked), ("neither", ["f"]))
         self.assertIn("f()", value["look_at"][0])
+
+    def test_sarif_has_the_guilty_call_and_the_way_to_the_walk(self) -> None:
+        tree = self.tree()
+        write(tree / "mm/x.c", "#include <linux/rmap.h>\nvoid f(unsigned long pfn)\n{\n"
+                               "\trmap_walk(pfn_folio(pfn), 0);\n}\n")
+        answer = self.command(REPO, ["check", "--static", "--tree", str(tree), "--sarif", "-"])
+        self.assertEqual(answer.returncode, 0, answer.stderr)
+        result, = json.loads(answer.stdout)["runs"][0]["results"]
+        place = result["locations"][0]["physicalLocation"]
+        self.assertEqual((result["level"], place["artifactLocation"]["uri"], place["region"]),
+                         ("note", "mm/x.c", {"startLine": 4}))
+        flow = result["codeFlows"][0]["threadFlows"][0]["locations"]
+        self.assertIn("f() calls rmap_walk()", flow[-1]["location"]["message"]["text"])
+
+    def test_ways_prints_what_is_proved_too(self) -> None:
+        tree = self.tree()
+        for word, shown in (("--ways", True), ("--static", False)):
+            answer = self.command(REPO, ["check", "--static", "--tree", str(tree), word])
+            self.assertEqual((answer.returncode, "locks_by_itself() calls" in answer.stdout),
+                             (0, shown), answer.stderr)
+
+    def test_a_tree_that_cannot_be_configured_is_one_line(self) -> None:
+        tree = self.tree()
+        write(tree / "Makefile", KBUILD.replace("prepare:", "prepare:\n\t@false"))
+        self.assert_one_line(self.command(REPO, ["check", "--static", "--tree", str(tree)]),
+                             "cannot be configured with allmodconfig and clang-19")
+
+    def test_the_answer_is_the_same_byte_for_byte(self) -> None:
+        tree = self.tree()
+        found = set()
+        for _ in range(3):
+            answer = self.command(REPO, ["check", "--static", "--tree", str(tree), "--json", "-"])
+            found.add(re.sub(r'"seconds": [\d.]+', "", answer.stdout))
+        self.assertEqual(len(found), 1)
 
     def test_what_cannot_be_checked_is_one_line(self) -> None:
         tree = self.tree()
@@ -117,7 +150,8 @@ class CommandTest(Case):
         none = str(self.temp / "none")
         self.assert_one_line(self.command(REPO, [*check, none]), "no directory")
         self.assert_one_line(self.command(REPO, ["check", "--static"]), "--tree")
-        tree = kernel_tree(self.temp / "other")
+        tree = small_tree(self.temp / "other")
+        write(tree / "mm/rmap.c", "int x;\n")
         answer = self.command(REPO, [*check, str(tree)])
         self.assert_one_line(answer, "has no call of rmap_walk()", "give the top of")
         (tree / "mm/rmap.c").unlink()
@@ -153,11 +187,10 @@ class CommandTest(Case):
         for name, ours, theirs in (
                 ("mm/swap.c", "struct folio *ours;\n", "struct folio *theirs;\n"),
                 ("mm/Kconfig", "# ours\n", "# theirs\n"),
-                ("Makefile", MAKEFILE.replace("99", "98"), MAKEFILE.replace("99", "97"))):
+                ("Makefile", KBUILD.replace("99", "98"), KBUILD.replace("99", "97"))):
             with self.subTest(name):
                 tree = self.temp / name.replace("/", "-")
-                kernel_tree(tree)
-                write(tree / "mm/rmap.c", RMAP_C)
+                small_tree(tree)
                 self.git(tree, "init", "-q", "-b", "one")
                 write(tree / "mm/swap.c", "struct folio *f;\n")
                 self.git(tree, "add", "-A")
@@ -187,8 +220,7 @@ class RunTimeTest(Case):
     def setUp(self) -> None:
         super().setUp()
         self.repo = repository(self.temp / "repo", {"0001-x.patch": PATCH})
-        self.tree = kernel_tree(self.temp / "user", KUNIT_PY)
-        write(self.tree / "mm/rmap.c", RMAP_C)
+        self.tree = small_tree(self.temp / "user", KUNIT_PY)
         write(self.tree / "mm/page_idle.c", PAGE_IDLE_C)
         # Left by a build in the tree.
         for name in (".config", "vmlinux", "include/config/auto.conf",
@@ -217,7 +249,7 @@ class RunTimeTest(Case):
         value = json.loads((self.temp / "x.json").read_text(encoding="utf-8"))
         self.assertEqual(list(value["runs"]["um"]), ["locked", "revalidate"])
         row = next(row for row in value["matrix"] if row["caller"] == "page_idle")
-        self.assertEqual((row["source"], row["tests"]["um"]["locked"]["passed"]), (HELD, 1))
+        self.assertEqual((row["source"], row["tests"]["um"]["locked"]["passed"]), (PROVED, 1))
         self.assertEqual(value["not_seen"], {})
         self.assertEqual(summary.read_text(encoding="utf-8"), "of a run\n")
         for contract in CONTRACTS:
@@ -273,7 +305,7 @@ class RunTimeTest(Case):
         self.assert_one_line(self.check("--arch", "vax"), "vax", "um")
         self.assert_one_line(self.check("--arch", "um", "--static"),
                              "--static runs nothing: drop --arch")
-        for option in ("--html", "--json"):
+        for option in ("--html", "--json", "--sarif"):
             for path, part in ((self.temp / "none/x", "there is no directory"),
                                (self.temp, "is a directory")):
                 with self.subTest(option, path=path):
@@ -289,7 +321,7 @@ class PageTest(Case):
     """The page that --html writes."""
 
     def test_the_page_stands_alone_and_escapes(self) -> None:
-        static = source_says(NOT_HELD, False, 0)
+        static = source_says(UNLOCKED, False, 0)
         site = static.calls[0]._replace(function="<script>alert(1)</script>")
         static = static._replace(calls=[site])
         verdict = judge(static, {}, set(), TABLE)
