@@ -14,7 +14,7 @@ from ..kernel import line as lines
 from ..kernel.line import Line
 from ..kernel.series import LOCKED, NONE, STOCK, Stage
 from ..static.callers import TRUSTED, UNLOCKED, UNPROVED
-from ..static.contract import read_source
+from ..static.contract import read_source, try_defects
 from .desk import Check, Desk, Tally, tally
 
 #: A driver that nobody has looked at.
@@ -91,6 +91,11 @@ def _stage(desk: Desk, line: Line, stage: Stage, driver: bool) -> Dict[str, str]
     results[f"{what}: at most {TRUSTS} calls are trusted, and none in vain"] = \
         "" if len(trusted) <= TRUSTS and not static.unused else \
         f"{len(trusted)} are trusted, in vain {list(static.unused)}"
+    if driver or stage.name == STOCK:
+        came = try_defects(desk.repo, line.work.tree, desk.console)
+        missed = [text for text in came if text.startswith("missed")]
+        results[f"{what}: every one of {len(came)} defects by machine is seen"] = \
+            "" if came and not missed else f"{len(missed)} are missed, {missed[:3]}"
     return results
 
 

@@ -146,6 +146,18 @@ class Compiled:
         return Answer(self._name, json.loads(out.read_text(encoding="utf-8")), dict(self._failed))
 
 
+    def defects(self, console: Console) -> List[str]:
+        """What becomes of each defect by machine, in what look() saw last: OUTCOME KIND PLACE."""
+        out, log = self._place / "defects", self._place / "defects.log"
+        files.write_atomic(log, b"")
+        status = proc.run(["sh", "-c", f"exec {self._program} \"$0\" defects < \"$1\" > \"$2\"",
+                           str(self._tree), str(self._place / "list"), str(out)], log,
+                          limit=_LIMIT, tick=console.tick)
+        if status > 1:
+            raise Stop(f"rmap-static ended with status {status}; see {log}")
+        return out.read_text(encoding="utf-8").splitlines()
+
+
 def each(builds: Sequence[Compiled], console: Console, what: str,
          *args: Any) -> List[Any]:
     """Call the method @what of all @builds side by side; what each returns."""

@@ -152,6 +152,10 @@ class _Look:
                 places.append(self.place(step, f"{step['function']}(): {step['what']}"))
         return Way((call, *below), str(value["verdict"]), tuple(places))
 
+    def defects(self) -> List[str]:
+        """What becomes of the defects by machine, in all configurations."""
+        return [line for lines in each(self._builds, self._console, "defects") for line in lines]
+
     def unused(self) -> List[str]:
         """The entries that trust in vain, once all calls are known."""
         return [f"{function} > {callee}"
@@ -294,22 +298,33 @@ def _forget(checks: Path) -> None:
             files.remove_tree(named.parent.with_suffix(".lock"))
 
 
+def _place(tree: Path) -> Path:
+    key = hashlib.sha256(str(tree).encode()).hexdigest()[:12]
+    return source.open_cache() / "check" / key
+
+
+@contextlib.contextmanager
+def _held(repo: Path, tree: Path, console: Console) -> Iterator["_Look"]:
+    """A look at @tree, with nobody else's look at it at the same time."""
+    packages.need(console, PACKAGES)
+    place = _place(tree)
+    _forget(place.parent)
+    with files.locked(place.with_suffix(".lock"), f"check of {tree}", console, 3600), \
+            _clean(tree, place, console) as clean:
+        look = _Look(repo, clean, place, read_trusted(repo), console)
+        files.write_atomic(place / "tree", f"{tree}\n".encode())
+        yield look
+
+
 def read_source(repo: Path, tree: Path, console: Console) -> Static:
     """Look at the callers in @tree.  Raises Stop if it cannot be read."""
     start = time.monotonic()
-    packages.need(console, PACKAGES)
-    key = hashlib.sha256(str(tree).encode()).hexdigest()[:12]
-    checks = source.open_cache() / "check"
-    place = checks / key
-    _forget(checks)
-    with files.locked(place.with_suffix(".lock"), f"check of {tree}", console, 3600), \
-            _clean(tree, place, console) as clean:
+    with _held(repo, tree, console) as look:
         console.begin(f"reading {tree}")
-        files.write_atomic(place / "tree", f"{tree}\n".encode())
-        look = _Look(repo, clean, place, read_trusted(repo), console)
         answers, mentions = look.answers()
         calls = look.calls(answers)
-        calls = sorted([*calls, *look.one_sided(calls), *look.left_out(answers, mentions)], key=lambda call: call[:4])
+        calls = sorted([*calls, *look.one_sided(calls), *look.left_out(answers, mentions)],
+                       key=lambda call: call[:4])
         if not calls:
             raise Stop(f"{tree} has no call of rmap_walk(): give the top of a kernel tree")
         first = answers[0].value
@@ -322,6 +337,16 @@ def read_source(repo: Path, tree: Path, console: Console) -> Static:
     console.end(f"{len(calls)} calls")
     return Static(calls, movers, list(dict.fromkeys(again)), time.monotonic() - start,
                   first["harmless"], look.unused(), look.odd)
+
+
+def try_defects(repo: Path, tree: Path, console: Console) -> List[str]:
+    """Break the locking of @tree by machine, as read_source() saw it last: what comes of each.
+
+    A line is OUTCOME, KIND, PLACE and FUNCTION, with tabs between: the same defect in two
+    configurations is two.
+    """
+    with _held(repo, tree, console) as look:
+        return look.defects()
 
 
 def kernel_tree(tree: Path) -> Tuple[Path, str]:
