@@ -43,10 +43,16 @@ static LLVMValueRef success(LLVMValueRef call)
 	return LLVMConstInt(LLVMTypeOf(call), model_at(call) == MODEL_TRYLOCK, false);
 }
 
+static LLVMModuleRef module_of(LLVMValueRef inst)
+{
+	LLVMBasicBlockRef block = LLVMGetInstructionParent(inst);
+
+	return LLVMGetGlobalParent(LLVMGetBasicBlockParent(block));
+}
+
 static LLVMValueRef outside(LLVMValueRef at, const char *name, LLVMTypeRef type)
 {
-	LLVMModuleRef module = LLVMGetGlobalParent(LLVMGetBasicBlockParent(
-						   LLVMGetInstructionParent(at)));
+	LLVMModuleRef module = module_of(at);
 	LLVMValueRef global = LLVMGetNamedGlobal(module, name);
 
 	return global ? global : LLVMAddGlobal(module, type, name);
@@ -55,8 +61,7 @@ static LLVMValueRef outside(LLVMValueRef at, const char *name, LLVMTypeRef type)
 /* A call of folio_unlock() on @folio, before @at. */
 static bool unlock_at(LLVMValueRef at, LLVMValueRef folio)
 {
-	LLVMModuleRef module = LLVMGetGlobalParent(LLVMGetBasicBlockParent(
-						   LLVMGetInstructionParent(at)));
+	LLVMModuleRef module = module_of(at);
 	LLVMContextRef context = LLVMGetModuleContext(module);
 	LLVMBuilderRef builder = LLVMCreateBuilderInContext(context);
 	LLVMValueRef unlock = LLVMGetNamedFunction(module, "folio_unlock");
@@ -91,7 +96,7 @@ static bool apply(enum kind kind, LLVMValueRef call)
 	case UNLOCK_INSTEAD:
 		if (!unlock_at(call, model_folio(call)))
 			return false;
-		/* fall through */
+		fallthrough;
 	case NO_LOCK:
 		if (answers)
 			LLVMReplaceAllUsesWith(call, success(call));

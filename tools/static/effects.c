@@ -117,7 +117,7 @@ static void call_effects(struct effects *effects, struct masks *masks, LLVMValue
 		case MODEL_BIT_UNLOCK:
 			if (!model_is_lock_bit(call))
 				continue;
-			/* fall through */
+			fallthrough;
 		case MODEL_LOCK:
 		case MODEL_LOCK_NEW:
 		case MODEL_TRYLOCK:

@@ -233,7 +233,7 @@ static bool targets_of(LLVMValueRef value, GPtrArray *targets, int depth)
 		fn = ir_function(value);
 		if (fn && !g_ptr_array_find(targets, fn, NULL))
 			g_ptr_array_add(targets, fn);
-		return fn != NULL;
+		return fn;
 	}
 	if (LLVMIsAInlineAsm(value))
 		return true;
@@ -381,6 +381,15 @@ static bool is_bookkeeping(LLVMValueRef global)
 	       g_str_has_prefix(name, "llvm.") || g_str_has_prefix(name, "__ksymtab");
 }
 
+static const char *slot_named(const char *name, unsigned long long offset)
+{
+	char *text = g_strdup_printf("%s+%llu", name, offset);
+	const char *slot = g_intern_string(text);
+
+	g_free(text);
+	return slot;
+}
+
 static bool address_of(LLVMValueRef value, GPtrArray *in, GPtrArray *passed, int depth)
 {
 	bool all = true;
@@ -419,8 +428,8 @@ static bool address_of(LLVMValueRef value, GPtrArray *in, GPtrArray *passed, int
 
 			for (int i = 0; i < n && name; i++)
 				if (LLVMGetOperand(user, i) == value)
-					slot = g_intern_string(g_strdup_printf("%s+%llu", name,
-						LLVMOffsetOfElement(layout, type, i)));
+					slot = slot_named(name,
+							  LLVMOffsetOfElement(layout, type, i));
 			if (!slot && depth < 4) {
 				all = address_of(user, in, passed, depth + 1) && all;
 				continue;

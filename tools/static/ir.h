@@ -11,6 +11,8 @@
 #include <llvm-c/Target.h>
 #include <stdbool.h>
 
+#define fallthrough	__attribute__((__fallthrough__))
+
 /* A function's effects keep one bit for each of its first parameters. */
 #define MAX_PARAMS	16
 

@@ -44,7 +44,7 @@ bool model_is_mapping(LLVMValueRef address);
 enum slot_model {
 	SLOT_UNKNOWN,
 	SLOT_HARMLESS,		/* as MODEL_HARMLESS */
-	SLOT_UNLOCKS,		/* writepage() of its first argument, or read_folio() of its second */
+	SLOT_UNLOCKS,		/* as writepage() its first argument, as read_folio() the second */
 };
 
 enum slot_model model_slot(LLVMValueRef call);

@@ -93,7 +93,9 @@ void prove_fail(struct answer *answer, const struct facts *facts, const struct s
 
 void prove_unlocked(struct answer *answer, LLVMValueRef call, const struct step *way)
 {
-	struct facts facts = { .doom = doom_of(UNPROVED, call, "nothing here is known to lock it") };
+	struct facts facts = {
+		.doom = doom_of(UNPROVED, call, "nothing here is known to lock it"),
+	};
 
 	prove_fail(answer, &facts, step(call, facts.doom->why, way));
 }
@@ -600,7 +602,8 @@ static struct answer *prove_return(struct function *fn, const struct facts *fact
 	g_hash_table_insert(answers, g_memdup2(&question, sizeof(question)), answer);
 	search.answer = answer;
 	start(&search);
-	for (block = LLVMGetFirstBasicBlock(fn->value); block; block = LLVMGetNextBasicBlock(block)) {
+	for (block = LLVMGetFirstBasicBlock(fn->value); block;
+	     block = LLVMGetNextBasicBlock(block)) {
 		LLVMValueRef last = LLVMGetBasicBlockTerminator(block);
 		struct state state = { .block = block, .facts = *facts };
 
@@ -766,7 +769,7 @@ static enum truth success(const struct facts *facts, LLVMValueRef call, bool zer
 
 		if (literal->term->kind != TERM_VALUE || literal->term->value != call)
 			continue;
-		if (literal->relation == EQ)
+		if (literal->relation == IS_EQ)
 			return (literal->n == 0) == zero ? TRUE_ : FALSE_;
 		/* 0 is excluded */
 		if (literal_truth(&is_zero) == FALSE_)
@@ -834,11 +837,11 @@ static enum passed pass_model(struct search *search, struct state *state, LLVMVa
 	case MODEL_BIT_LOCK:
 		if (!model_is_lock_bit(call))
 			break;
-		/* fall through */
+		fallthrough;
 	case MODEL_LOCK_ERROR:
 	case MODEL_TRYLOCK:
 		locked = success(&state->facts, call, model != MODEL_TRYLOCK);
-		/* fall through */
+		fallthrough;
 	case MODEL_LOCK:
 	case MODEL_LOCK_NEW:
 		if (locked != TRUE_)
@@ -867,7 +870,7 @@ static enum passed pass_model(struct search *search, struct state *state, LLVMVa
 	case MODEL_BIT_UNLOCK:
 		if (!model_is_lock_bit(call))
 			break;
-		/* fall through */
+		fallthrough;
 	case MODEL_UNLOCK:
 		if (state->facts.doom)
 			break;
@@ -911,7 +914,7 @@ static void missing(const char *name)
 /* Returns with the folio locked only if it says so. */
 static enum passed pass_writepage(struct search *search, struct state *state, LLVMValueRef call)
 {
-	struct literal kept = { term_value(call), EQ, 32, AOP_WRITEPAGE_ACTIVATE };
+	struct literal kept = { term_value(call), IS_EQ, 32, AOP_WRITEPAGE_ACTIVATE };
 	struct state other = *state;
 
 	if (facts_add(&other.facts, kept)) {
@@ -919,7 +922,7 @@ static enum passed pass_writepage(struct search *search, struct state *state, LL
 		if (forget(search, &other, call, ""))
 			g_queue_push_tail(&search->work, g_memdup2(&other, sizeof(other)));
 	}
-	kept.relation = NE;
+	kept.relation = IS_NE;
 	if (!facts_add(&state->facts, kept))
 		return DONE;
 	return fail(search, state, UNLOCKED, call, "is unlocked by writepage()") ? DONE : GO_ON;
@@ -940,7 +943,8 @@ static enum passed pass_unknown(struct search *search, struct state *state, LLVM
 		const struct term *read = term_of(LLVMGetOperand(call, 1));
 
 		trusted = true;
-		if (term_same(page, state->facts.folio) && pass_writepage(search, state, call) == DONE)
+		if (term_same(page, state->facts.folio) &&
+		    pass_writepage(search, state, call) == DONE)
 			return DONE;
 		if (term_same(read, state->facts.folio) &&
 		    fail(search, state, UNPROVED, call, "may be unlocked by read_folio()"))
@@ -1031,7 +1035,8 @@ static enum passed descend(struct search *search, struct state *state, LLVMValue
 			inner.own |= 1u << i;
 		if (term->kind == TERM_CONST && ir_width(arg))
 			facts_add(&inner, (struct literal){
-				term_value(LLVMGetParam(fn->value, i)), EQ, ir_width(arg), term->n });
+				term_value(LLVMGetParam(fn->value, i)), IS_EQ, ir_width(arg),
+				term->n });
 	}
 	for (unsigned int i = 0; i < state->facts.n_literals; i++) {
 		struct literal literal = state->facts.literals[i];
@@ -1229,8 +1234,8 @@ static enum passed pass(struct search *search, struct state *state, LLVMValueRef
 		}
 		return GO_ON;
 	default:
-		return forget(search, state, inst, "is looked up here, and nothing locks it after") ?
-		       GO_ON : DONE;
+		return forget(search, state, inst,
+			      "is looked up here, and nothing locks it after") ? GO_ON : DONE;
 	}
 }
 
@@ -1254,10 +1259,12 @@ static bool assume_edge(struct facts *facts, LLVMBasicBlockRef from, LLVMBasicBl
 			gint64 n = LLVMConstIntGetSExtValue(LLVMGetOperand(last, i));
 			bool here = LLVMValueAsBasicBlock(LLVMGetOperand(last, i + 1)) == to;
 
-			if (otherwise || here)
-				if (!facts_add(facts, (struct literal){ term_of(value),
-						otherwise ? NE : EQ, width, n }))
-					return false;
+			struct literal literal = {
+				term_of(value), otherwise ? IS_NE : IS_EQ, width, n
+			};
+
+			if ((otherwise || here) && !facts_add(facts, literal))
+				return false;
 		}
 	}
 	return true;
@@ -1285,14 +1292,16 @@ static bool is_weighty(const struct literal *literal)
 {
 	const struct term *base = term_base(literal->term);
 
-	return base->kind == TERM_ANON || (base->kind == TERM_VALUE && LLVMIsAArgument(base->value));
+	return base->kind == TERM_ANON ||
+	       (base->kind == TERM_VALUE && LLVMIsAArgument(base->value));
 }
 
 static void widen_facts(struct facts *facts, bool all)
 {
 	struct facts old = *facts;
 
-	facts->n_literals = facts->n_events = 0;
+	facts->n_literals = 0;
+	facts->n_events = 0;
 	for (unsigned int i = 0; i < old.n_literals; i++)
 		if (!all && is_weighty(&old.literals[i]))
 			facts->literals[facts->n_literals++] = old.literals[i];

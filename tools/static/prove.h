@@ -57,6 +57,7 @@ void prove_unlocked(struct answer *answer, LLVMValueRef call, const struct step 
 /* Forgets every proof; the program has changed. */
 void prove_forget(void);
 struct site;
+
 /* On whose behalf a proof is being made. */
 extern struct site *prove_site;
 /* A lock that ended a way, and the sites that came to it (struct site). */
@@ -64,6 +65,7 @@ struct use {
 	LLVMValueRef lock;
 	GPtrArray *sites;
 };
+
 extern GArray *prove_uses;	/* struct use */
 /* Functions without a body that a proof failed at: name -> name. */
 extern GHashTable *prove_missing;

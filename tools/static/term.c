@@ -339,23 +339,23 @@ static bool holds(gint64 a, enum relation relation, gint64 b, unsigned int width
 	gint64 sa = widen(a, width), sb = widen(b, width);
 
 	switch (relation) {
-	case EQ:
+	case IS_EQ:
 		return ua == ub;
-	case NE:
+	case IS_NE:
 		return ua != ub;
-	case UGT:
+	case IS_UGT:
 		return ua > ub;
-	case UGE:
+	case IS_UGE:
 		return ua >= ub;
-	case ULT:
+	case IS_ULT:
 		return ua < ub;
-	case ULE:
+	case IS_ULE:
 		return ua <= ub;
-	case SGT:
+	case IS_SGT:
 		return sa > sb;
-	case SGE:
+	case IS_SGE:
 		return sa >= sb;
-	case SLT:
+	case IS_SLT:
 		return sa < sb;
 	default:
 		return sa <= sb;
@@ -378,18 +378,18 @@ enum truth literal_truth(const struct literal *literal)
 		return holds(literal->term->n, literal->relation, literal->n, literal->width) ?
 		       TRUE_ : FALSE_;
 	if (literal->term->kind == TERM_ERROR) {
-		if (literal->relation <= NE && literal->n >= 0)
-			return literal->relation == NE ? TRUE_ : FALSE_;
-		if (literal->n < 0 && literal->n >= -4096 && literal->relation <= ULE &&
-		    literal->relation >= UGT)
-			return literal->relation <= UGE ? TRUE_ : FALSE_;
+		if (literal->relation <= IS_NE && literal->n >= 0)
+			return literal->relation == IS_NE ? TRUE_ : FALSE_;
+		if (literal->n < 0 && literal->n >= -4096 && literal->relation <= IS_ULE &&
+		    literal->relation >= IS_UGT)
+			return literal->relation <= IS_UGE ? TRUE_ : FALSE_;
 	}
 	if (is_object(literal->term)) {
-		if (literal->relation == EQ && !literal->n)
+		if (literal->relation == IS_EQ && !literal->n)
 			return FALSE_;
-		if (literal->relation == NE && !literal->n)
+		if (literal->relation == IS_NE && !literal->n)
 			return TRUE_;
-		if ((literal->relation == UGT || literal->relation == UGE) &&
+		if ((literal->relation == IS_UGT || literal->relation == IS_UGE) &&
 		    literal->n < 0 && literal->n >= -4096)
 			return FALSE_;
 	}
@@ -397,8 +397,9 @@ enum truth literal_truth(const struct literal *literal)
 }
 
 static const enum relation opposite[] = {
-	[EQ] = NE, [NE] = EQ, [UGT] = ULE, [ULE] = UGT, [UGE] = ULT, [ULT] = UGE,
-	[SGT] = SLE, [SLE] = SGT, [SGE] = SLT, [SLT] = SGE,
+	[IS_EQ] = IS_NE, [IS_NE] = IS_EQ, [IS_UGT] = IS_ULE, [IS_ULE] = IS_UGT,
+	[IS_UGE] = IS_ULT, [IS_ULT] = IS_UGE,
+	[IS_SGT] = IS_SLE, [IS_SLE] = IS_SGT, [IS_SGE] = IS_SLT, [IS_SLT] = IS_SGE,
 };
 
 static int literal_order(const void *x, const void *y)
@@ -424,18 +425,18 @@ bool facts_add(struct facts *facts, struct literal literal)
 	default:
 		break;
 	}
-	if (literal.relation <= NE && literal.term->kind == TERM_VALUE) {
+	if (literal.relation <= IS_NE && literal.term->kind == TERM_VALUE) {
 		LLVMValueRef value = literal.term->value;
 
 		/* What stands for a variable now may be a comparison. */
 		if (!literal.n && ir_width(value) == 1 &&
 		    (LLVMIsAICmpInst(value) || LLVMIsABinaryOperator(value)))
-			return facts_assume(facts, value, literal.relation == NE);
+			return facts_assume(facts, value, literal.relation == IS_NE);
 	}
 	if (literal.width == 1 || literal.term->kind == TERM_ANON ||
 	    literal.term->kind == TERM_SAME) {
 		/* One way to write what a bool says. */
-		if (literal.n && literal.relation <= NE)
+		if (literal.n && literal.relation <= IS_NE)
 			literal.relation = opposite[literal.relation];
 		literal.n = 0;
 		literal.width = 1;
@@ -445,11 +446,11 @@ bool facts_add(struct facts *facts, struct literal literal)
 
 		/* What is known of flags says what is known of each of them. */
 		if (have->term->kind == TERM_AND && have->term->a == literal.term &&
-		    literal.relation == EQ &&
+		    literal.relation == IS_EQ &&
 		    !holds(literal.n & have->term->n, have->relation, have->n, have->width))
 			return false;
 		if (literal.term->kind == TERM_AND && literal.term->a == have->term &&
-		    have->relation == EQ) {
+		    have->relation == IS_EQ) {
 			if (!holds(have->n & literal.term->n, literal.relation, literal.n,
 				   literal.width))
 				return false;
@@ -461,10 +462,10 @@ bool facts_add(struct facts *facts, struct literal literal)
 			return true;
 		if (have->relation == opposite[literal.relation] && have->n == literal.n)
 			return false;
-		if (have->relation == EQ &&
+		if (have->relation == IS_EQ &&
 		    !holds(have->n, literal.relation, literal.n, literal.width))
 			return false;
-		if (literal.relation == EQ &&
+		if (literal.relation == IS_EQ &&
 		    !holds(literal.n, have->relation, have->n, have->width))
 			return false;
 	}
@@ -479,25 +480,25 @@ static enum relation relation_of(LLVMIntPredicate predicate)
 {
 	switch (predicate) {
 	case LLVMIntEQ:
-		return EQ;
+		return IS_EQ;
 	case LLVMIntNE:
-		return NE;
+		return IS_NE;
 	case LLVMIntUGT:
-		return UGT;
+		return IS_UGT;
 	case LLVMIntUGE:
-		return UGE;
+		return IS_UGE;
 	case LLVMIntULT:
-		return ULT;
+		return IS_ULT;
 	case LLVMIntULE:
-		return ULE;
+		return IS_ULE;
 	case LLVMIntSGT:
-		return SGT;
+		return IS_SGT;
 	case LLVMIntSGE:
-		return SGE;
+		return IS_SGE;
 	case LLVMIntSLT:
-		return SLT;
+		return IS_SLT;
 	default:
-		return SLE;
+		return IS_SLE;
 	}
 }
 
@@ -515,24 +516,25 @@ static bool assume_value(struct facts *facts, LLVMValueRef value, enum relation 
 	case LLVMSExt:
 		a = LLVMGetOperand(value, 0);
 		if (ir_width(a) == 1) {
-			if (relation > NE || n < -1 || n > 1)
+			if (relation > IS_NE || n < -1 || n > 1)
 				return true;
 			if (n < 0 && opcode == LLVMZExt)
-				return relation == NE;
-			return facts_assume(facts, a, (relation == NE) == !n);
+				return relation == IS_NE;
+			return facts_assume(facts, a, (relation == IS_NE) == !n);
 		}
-		if (opcode == LLVMZExt && (n < 0 || relation > NE))
+		if (opcode == LLVMZExt && (n < 0 || relation > IS_NE))
 			return true;
-		if (opcode == LLVMZExt ? (gint64)narrow(n, ir_width(a)) != n : widen(n, ir_width(a)) != n)
+		if (n != (opcode == LLVMZExt ? (gint64)narrow(n, ir_width(a)) :
+			  widen(n, ir_width(a))))
 			return true;
 		return assume_value(facts, a, relation, n);
 	case LLVMTrunc:
-		if (width == 1 && relation <= NE)
+		if (width == 1 && relation <= IS_NE)
 			return assume_value(facts, LLVMGetOperand(value, 0),
-					    (relation == NE) == !n ? NE : EQ, 0);
+					    (relation == IS_NE) == !n ? IS_NE : IS_EQ, 0);
 		/* A truncated number that is not 0 was none before. */
-		if (relation == NE && !n)
-			return assume_value(facts, LLVMGetOperand(value, 0), NE, 0);
+		if (relation == IS_NE && !n)
+			return assume_value(facts, LLVMGetOperand(value, 0), IS_NE, 0);
 		return true;
 	case LLVMIntToPtr:
 	case LLVMPtrToInt:
@@ -540,18 +542,18 @@ static bool assume_value(struct facts *facts, LLVMValueRef value, enum relation 
 	case LLVMFreeze:
 		return assume_value(facts, LLVMGetOperand(value, 0), relation, n);
 	case LLVMICmp:
-		if (relation > NE)
+		if (relation > IS_NE)
 			return true;
-		return facts_assume(facts, value, (relation == NE) == !n);
+		return facts_assume(facts, value, (relation == IS_NE) == !n);
 	case LLVMXor:
-		if (width == 1 && relation <= NE)
-			return facts_assume(facts, value, (relation == NE) == !n);
+		if (width == 1 && relation <= IS_NE)
+			return facts_assume(facts, value, (relation == IS_NE) == !n);
 		break;
 	case LLVMAnd:
 		/* (mapping & PAGE_MAPPING_ANON), written out */
 		a = LLVMGetOperand(value, 0);
 		b = LLVMGetOperand(value, 1);
-		if (relation <= NE && !n && LLVMIsAConstantInt(b) &&
+		if (relation <= IS_NE && !n && LLVMIsAConstantInt(b) &&
 		    (LLVMConstIntGetSExtValue(b) & 3) && LLVMConstIntGetSExtValue(b) < 4) {
 			const struct term *term = term_of(a);
 
@@ -561,7 +563,7 @@ static bool assume_value(struct facts *facts, LLVMValueRef value, enum relation 
 				LLVMValueRef from = LLVMGetOperand(a, 0);
 
 				if (model_is_mapping(from) &&
-				    (LLVMConstIntGetSExtValue(b) == 1 || relation == EQ)) {
+				    (LLVMConstIntGetSExtValue(b) == 1 || relation == IS_EQ)) {
 					term = term_anon(term_base(term_of(from)));
 					if (!facts_add(facts, (struct literal){
 							term, relation, 1, 0 }))
@@ -592,10 +594,11 @@ bool facts_assume(struct facts *facts, LLVMValueRef value, bool truth)
 		break;
 	case LLVMAnd:
 	case LLVMOr:
-		if (ir_width(value) == 1 && truth == (opcode == LLVMAnd))
-			return facts_assume(facts, LLVMGetOperand(value, 0), truth) &&
-			       facts_assume(facts, LLVMGetOperand(value, 1), truth);
-		return true;
+		/* Both are true, or both are false. */
+		if (ir_width(value) != 1 || truth == (opcode == LLVMOr))
+			return true;
+		return facts_assume(facts, LLVMGetOperand(value, 0), truth) &&
+		       facts_assume(facts, LLVMGetOperand(value, 1), truth);
 	case LLVMICmp: {
 		enum relation relation = relation_of(LLVMGetICmpPredicate(value));
 
@@ -605,15 +608,15 @@ bool facts_assume(struct facts *facts, LLVMValueRef value, bool truth)
 			relation = opposite[relation];
 		if (term_of(b)->kind == TERM_CONST)
 			return assume_value(facts, a, relation, term_of(b)->n);
-		if (relation <= NE && term_of(a)->kind == TERM_CONST)
+		if (relation <= IS_NE && term_of(a)->kind == TERM_CONST)
 			return assume_value(facts, b, relation, term_of(a)->n);
 		if (term_of(a) == term_of(b))
-			return relation == EQ || relation == UGE || relation == ULE ||
-			       relation == SGE || relation == SLE;
-		if (relation <= NE && ir_width(a) == 64)
+			return relation == IS_EQ || relation == IS_UGE || relation == IS_ULE ||
+			       relation == IS_SGE || relation == IS_SLE;
+		if (relation <= IS_NE && ir_width(a) == 64)
 			return facts_add(facts, (struct literal){
-				term_same_as(term_of(a), term_of(b)), relation == EQ ? NE : EQ,
-				1, 0 });
+				term_same_as(term_of(a), term_of(b)),
+				relation == IS_EQ ? IS_NE : IS_EQ, 1, 0 });
 		return true;
 	}
 	default:
@@ -621,7 +624,7 @@ bool facts_assume(struct facts *facts, LLVMValueRef value, bool truth)
 	}
 	if (LLVMIsAConstantInt(value))
 		return truth == (LLVMConstIntGetZExtValue(value) != 0);
-	return assume_value(facts, value, truth ? NE : EQ, 0);
+	return assume_value(facts, value, truth ? IS_NE : IS_EQ, 0);
 }
 
 bool facts_cover(const struct facts *wide, const struct facts *narrow)
@@ -693,7 +696,8 @@ bool facts_merge(struct facts *a, const struct facts *b)
 	if (at == n)
 		return false;
 	a->n_literals--;
-	memmove(&a->literals[at], &a->literals[at + 1], (a->n_literals - at) * sizeof(bare.literals[0]));
+	memmove(&a->literals[at], &a->literals[at + 1],
+		(a->n_literals - at) * sizeof(bare.literals[0]));
 	return true;
 }
 

@@ -37,7 +37,7 @@ struct term {
 	gint64 n;
 };
 
-enum relation { EQ, NE, UGT, UGE, ULT, ULE, SGT, SGE, SLT, SLE };
+enum relation { IS_EQ, IS_NE, IS_UGT, IS_UGE, IS_ULT, IS_ULE, IS_SGT, IS_SGE, IS_SLT, IS_SLE };
 
 /* term relation n, both @width bits wide */
 struct literal {

@@ -5,7 +5,8 @@
 
 #include <string.h>
 
-GPtrArray *walks_needs, *walks_sites;
+GPtrArray *walks_needs;
+GPtrArray *walks_sites;
 GArray *walks_lost;
 GHashTable *walks_slots;
 static GQueue needs = G_QUEUE_INIT;
@@ -99,8 +100,9 @@ static void term_text(GString *text, const struct term *term)
 static char *facts_text(const struct facts *facts)
 {
 	static const char *const signs[] = {
-		[EQ] = "==", [NE] = "!=", [UGT] = ">", [UGE] = ">=", [ULT] = "<", [ULE] = "<=",
-		[SGT] = ">", [SGE] = ">=", [SLT] = "<", [SLE] = "<=",
+		[IS_EQ] = "==", [IS_NE] = "!=", [IS_UGT] = ">", [IS_UGE] = ">=",
+		[IS_ULT] = "<", [IS_ULE] = "<=",
+		[IS_SGT] = ">", [IS_SGE] = ">=", [IS_SLT] = "<", [IS_SLE] = "<=",
 	};
 	GString *text = g_string_new(NULL);
 
@@ -112,8 +114,8 @@ static char *facts_text(const struct facts *facts)
 		const struct literal *literal = &facts->literals[i];
 
 		g_string_append(text, i ? ", " : " if ");
-		if (literal->width == 1 && literal->relation <= NE && !literal->n) {
-			g_string_append(text, literal->relation == EQ ? "!" : "");
+		if (literal->width == 1 && literal->relation <= IS_NE && !literal->n) {
+			g_string_append(text, literal->relation == IS_EQ ? "!" : "");
 			term_text(text, literal->term);
 			continue;
 		}
@@ -140,7 +142,8 @@ static void keep_parameters(struct facts *facts)
 
 	facts->n_literals = 0;
 	facts->n_events = 0;
-	facts->vague = facts->fetched = false;
+	facts->vague = false;
+	facts->fetched = false;
 	for (unsigned int i = 0; i < old.n_literals; i++)
 		if (from_parameter(old.literals[i].term))
 			facts->literals[facts->n_literals++] = old.literals[i];
@@ -230,9 +233,11 @@ static void look_at(LLVMValueRef call, struct function *callee, struct need *nee
 	}
 	for (guint i = 0; i < answer->failures->len; i++)
 		add_failure(site, &g_array_index(answer->failures, struct failure, i));
-	for (guint i = 0; i < answer->failures->len; i++)
-		site->verdict = MAX(site->verdict, g_array_index(answer->failures,
-							struct failure, i).doom->verdict);
+	for (guint i = 0; i < answer->failures->len; i++) {
+		struct failure *failure = &g_array_index(answer->failures, struct failure, i);
+
+		site->verdict = MAX(site->verdict, failure->doom->verdict);
+	}
 }
 
 static LLVMValueRef folio_argument(struct function *fn)
@@ -249,7 +254,7 @@ static void add_root(struct function *fn)
 		return;
 	facts.folio = term_value(folio);
 	if (model_of(fn) == MODEL_ROOT_ANON)
-		facts_add(&facts, (struct literal){ term_anon(facts.folio), NE, 1, 0 });
+		facts_add(&facts, (struct literal){ term_anon(facts.folio), IS_NE, 1, 0 });
 	add_need(fn, &facts, NULL);
 }
 

@@ -83,8 +83,8 @@ def read_trusted(repo: Path) -> List[Trust]:
         if match is None or not {"Because", "Fingerprints"} <= set(entry):
             raise Stop(f"{repo / TABLE}: 'Trusted: {entry['Trusted'][0]}' is not FILE: FUNCTION > "
                        "CALLEE with Because and Fingerprints; correct the file")
-        found.append(Trust(match.group(1), match.group(2), match.group(3), " ".join(entry["Because"]),
-                           _words(entry, "Fingerprints")))
+        found.append(Trust(match.group(1), match.group(2), match.group(3),
+                           " ".join(entry["Because"]), _words(entry, "Fingerprints")))
     return found
 
 

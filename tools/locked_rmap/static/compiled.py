@@ -39,14 +39,15 @@ class Answer(NamedTuple):
 def analyser(repo: Path, place: Path, console: Console) -> Path:
     """rmap-static, built in @place; Stop if it cannot be."""
     place.mkdir(parents=True, exist_ok=True)
-    for part in sorted(each_ for glob in _PARTS for each_ in (repo / "tools/static").glob(glob)):
+    parts = (repo / "tools" / "static").glob
+    for part in sorted(path for glob in _PARTS for path in parts(glob)):
         name, data = part.name, part.read_bytes()
         target = place / name
         if not target.is_file() or target.read_bytes() != data:
             files.write_atomic(target, data, 0o755 if name == "cc" else 0o644)
     log = place / "build.log"
-    if proc.run(["make", "-s", f"-j{os.cpu_count() or 1}", f"LLVM={LLVM}"], log, cwd=place, limit=_LIMIT,
-                tick=console.tick) != 0:
+    make = ["make", "-s", f"-j{os.cpu_count() or 1}", f"LLVM={LLVM}"]
+    if proc.run(make, log, cwd=place, limit=_LIMIT, tick=console.tick) != 0:
         raise Stop(f"tools/static does not build: {_first_error(log)}; see {log}")
     return place / "rmap-static"
 

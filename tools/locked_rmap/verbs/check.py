@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence
 
 from ..base import files
+from ..base.console import Console
 from ..base.errors import BROKEN, HOLDS, Stop
 from ..base.options import Tool, path, target, timeout, tree
 from ..base.results import Outcome, Results, Verdict, relative
@@ -18,8 +19,9 @@ from ..kernel.callers import read as read_callers
 from ..kernel.line import Line
 from ..kernel.series import CONTRACTS, REVALIDATE, STOCK
 from ..report import checked, page, sarif
-from ..static.callers import STATUSES, Place
+from ..static.callers import ROOTS, STATUSES, Place
 from ..static.contract import Static, kernel_tree, read_source
+from ..static.mentions import Mentions
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,6 +36,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
                         help="write all findings as JSON; - is standard output")
     parser.add_argument("--sarif", type=target, metavar="FILE",
                         help="write what is wrong as SARIF, for editors and CI systems")
+    parser.add_argument("--quick", action="store_true",
+                        help="list the calls without a compiler; proves nothing")
     parser.add_argument("--ways", action="store_true",
                         help="print every call, proved or not, with all its ways")
     parser.add_argument("--html", type=path, metavar="FILE",
@@ -55,6 +59,8 @@ def main(args: argparse.Namespace, tool: Tool) -> int:
     except PermissionError as err:
         raise Stop(f"{err.filename} cannot be read: make the tree readable "
                    "and run again") from err
+    if args.quick:
+        return quick(where, console)
     configs = {arch: config_for(repo, arch) for arch in arches}
     table = read_callers(repo)
     static = read_source(repo, where, console)
@@ -91,6 +97,16 @@ def main(args: argparse.Namespace, tool: Tool) -> int:
     if args.html is not None:
         page.write(tool, args.html, "check", value)
     return results.verdict.status
+
+
+def quick(tree: Path, console: Console) -> int:
+    """List the calls of what walks in @tree; nothing is proved."""
+    mentions = Mentions(tree)
+    found = [each for each in mentions.of(set(ROOTS), mentions.files(ROOTS)) if each.function]
+    for each in found:
+        console.line(f"not proved  {each.file}:{each.line}  {each.function}() names {each.name}()")
+    console.line(f"{len(found)} calls, none looked into: run without --quick")
+    return BROKEN
 
 
 def summary(tree: Path, version: str, static: Static, runs: Runs, matrix: Sequence[Row],

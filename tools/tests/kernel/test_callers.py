@@ -58,12 +58,19 @@ class ReadTest(Case):
 
     def test_who_is_meant(self) -> None:
         table = self.read(GOOD)
-        self.assertEqual([callers.belongs_to(table, name).name
-                          for name in ("page_referenced", "ksm_walk")], ["reclaim", "others"])
+        self.assertEqual([callers.belongs_to(table, names).name for names in (
+            ["page_referenced"], ["ksm_walk"], ["shrink_list", "page_referenced", "rmap_walk"])],
+            ["reclaim", "others", "reclaim"])
         self.assertEqual([callers.tested_by(table, name).name
                           for name in ("s.reclaim", "s.other")], ["reclaim", "others"])
         self.assertEqual(callers.walk_unlocked(table, "6.1"), ["other", "page_referenced"])
         self.assertEqual(callers.walk_unlocked(table, "7.x"), [])
+
+    def test_a_trusted_call_is_an_entry_of_its_own(self) -> None:
+        entry = "\nTrusted: mm/a.c: f > g\nBecause: it is\n   locked\nFingerprints: 1 2\n"
+        self.assertEqual(self.read(GOOD), self.read(GOOD + entry))
+        trust, = callers.read_trusted(self.temp)
+        self.assertEqual(trust, ("mm/a.c", "f", "g", "it is locked", ["1", "2"]))
 
     def test_our_own(self) -> None:
         table = callers.read(REPO)
@@ -95,7 +102,7 @@ class ReadTest(Case):
                              (3, "Caller: a\n\n   x\n"), (2, "Caller: a\nWhat:\n"),
                              (1, "caller: a\n")):
             self.refused(f":{number}: not one of Caller, What, Functions, Tests, Unlocked, "
-                         "Covered, once in an entry", text)
+                         "Covered, Trusted, Because, Fingerprints, once in an entry", text)
 
     def test_an_entry_that_is_not_whole(self) -> None:
         for name, text in (("a", "Caller: a\nWhat: b\n"), ("a", "Caller: a\nFunctions: b\n"),

@@ -121,6 +121,12 @@ class CommandTest(Case):
             self.assertEqual((answer.returncode, "locks_by_itself() calls" in answer.stdout),
                              (0, shown), answer.stderr)
 
+    def test_quick_lists_calls_and_never_says_locked(self) -> None:
+        answer = self.command(REPO, ["check", "--quick", "--tree", str(self.tree())])
+        self.assertEqual(answer.returncode, 1, answer.stderr)
+        self.assertIn("mm/rmap.c:40  locks_by_itself() names rmap_walk()", answer.stdout)
+        self.assertNotIn("honours", answer.stdout)
+
     def test_a_tree_that_cannot_be_configured_is_one_line(self) -> None:
         tree = self.tree()
         write(tree / "Makefile", KBUILD.replace("prepare:", "prepare:\n\t@false"))
