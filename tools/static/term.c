@@ -595,7 +595,7 @@ bool facts_assume(struct facts *facts, LLVMValueRef value, bool truth)
 	case LLVMAnd:
 	case LLVMOr:
 		/* Both are true, or both are false. */
-		if (ir_width(value) != 1 || truth == (opcode == LLVMOr))
+		if (ir_width(value) != 1 || opcode == (truth ? LLVMOr : LLVMAnd))
 			return true;
 		return facts_assume(facts, LLVMGetOperand(value, 0), truth) &&
 		       facts_assume(facts, LLVMGetOperand(value, 1), truth);

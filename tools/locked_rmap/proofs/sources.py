@@ -4,7 +4,7 @@
 import re
 import shutil
 from pathlib import Path
-from typing import Dict, List
+from typing import Callable, Dict, List
 
 from ..base import proc
 from ..base.errors import one_line
@@ -38,29 +38,28 @@ TRUSTS = 15
 SEMANTIC = {"mm/damon/paddr.c": 2, "mm/page_idle.c": 1, "mm/rmap.c": 1}
 
 
-def sources(desk: Desk) -> Tally:
-    """What `check` says of each line and stage, and of a driver that walks unlocked."""
+def sources(desk: Desk, name: str) -> Tally:
+    """What `check` says of each stage of a line, and of a driver that walks unlocked."""
     results: Dict[str, str] = {}
     told: List[str] = []
-    place = desk.place("check")
+    place = desk.place(f"check-{name}")
     spatch = shutil.which("spatch")
-    for name in lines.names(desk.repo):
-        with desk.held(name) as line:
-            for stage in line.series.stages:
-                contents = line.contents(stage.patches)
-                last = stage is line.series.stages[-1]
-                if last:
-                    contents[DRIVER[0]] = DRIVER[1]
-                line.work.install(contents, line.work.build_dir("um", stage.name),
-                                  line.series.touched())
-                results.update(_stage(desk, line, stage, last))
-                if spatch is not None:
-                    log = place / f"{name}-{stage.name}.spatch.log"
-                    results[f"{name} {stage.name}: coccinelle"] = _semantic(desk, line, stage,
-                                                                            last, log)
-            # The driver goes.
-            line.work.install(line.contents([]), line.work.build_dir("um", STOCK),
+    with desk.held(name) as line:
+        for stage in line.series.stages:
+            contents = line.contents(stage.patches)
+            last = stage is line.series.stages[-1]
+            if last:
+                contents[DRIVER[0]] = DRIVER[1]
+            line.work.install(contents, line.work.build_dir("um", stage.name),
                               line.series.touched())
+            results.update(_stage(desk, line, stage, last))
+            if spatch is not None:
+                log = place / f"{stage.name}.spatch.log"
+                results[f"{name} {stage.name}: coccinelle"] = _semantic(desk, line, stage, last,
+                                                                        log)
+        # The driver goes.
+        line.work.install(line.contents([]), line.work.build_dir("um", STOCK),
+                          line.series.touched())
     if spatch is None:
         told.append("skipped: coccinelle is not installed, so its semantic patch was not run")
     return tally(results, int(spatch is None), told)
@@ -117,8 +116,11 @@ def _semantic(desk: Desk, line: Line, stage: Stage, driver: bool, log: Path) -> 
         f"finds {sorted(found)}, must find {sorted(wanted)}"
 
 
-def checks(_desk: Desk) -> List[Check]:
+def checks(desk: Desk) -> List[Check]:
     """Those of this file."""
-    return [Check("check", "the known answers of `check` for the source of each line and stage",
-                  sources, 5,
-                  on_request=False)]
+    def of(name: str) -> Callable[[Desk], Tally]:
+        return lambda each: sources(each, name)
+
+    return [Check(f"check-{name}", f"the known answers of `check` for each stage of {name}",
+                  of(name), 10, on_request=name != lines.default(desk.repo))
+            for name in lines.names(desk.repo)]
