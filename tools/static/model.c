@@ -23,7 +23,7 @@ const char *const model_trusted[] = {
 };
 
 /* The same for whole families: locks of other kinds, wait queues, tracing, LLVM's own. */
-static const char *const trusted_prefixes[] = {
+const char *const model_families[] = {
 	"llvm.", "trace_", "_raw_spin_", "_raw_read_", "_raw_write_", "down_read", "down_write",
 	"up_read", "up_write", "mutex_", "lock_is_held", "lock_acquire", "lock_release",
 	"rcu_read_", "__rcu_read_", "lockdep_", "finish_wait", "__wake_up", "prepare_to_wait", NULL
@@ -93,8 +93,8 @@ enum model model_named(const char *name)
 	}
 	if (g_str_has_prefix(name, "llvm.expect."))
 		return MODEL_SAME;
-	for (guint i = 0; trusted_prefixes[i]; i++)
-		if (g_str_has_prefix(name, trusted_prefixes[i]))
+	for (guint i = 0; model_families[i]; i++)
+		if (g_str_has_prefix(name, model_families[i]))
 			return MODEL_HARMLESS;
 	for (guint i = 0; fetch_prefixes[i] && !g_str_has_prefix(name, "xa_is_"); i++)
 		if (g_str_has_prefix(name, fetch_prefixes[i]))

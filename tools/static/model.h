@@ -48,7 +48,8 @@ enum slot_model {
 };
 
 enum slot_model model_slot(LLVMValueRef call);
-/* The names that are trusted, for the report; ends with NULL. */
+/* The names that are trusted, and how others begin, for the report; end with NULL. */
 extern const char *const model_trusted[];
+extern const char *const model_families[];
 
 #endif

@@ -225,8 +225,10 @@ void report_all(void)
 	print_bodies();
 	printf(",\n\"harmless\": [");
 	for (guint i = 0; model_trusted[i]; i++) {
-		printf("%s", i ? ", " : "");
 		quote(model_trusted[i]);
+		printf(", ");
 	}
+	for (guint i = 0; model_families[i]; i++)
+		printf("%s\"%s*\"", i ? ", " : "", model_families[i]);
 	printf("]}\n");
 }
