@@ -144,25 +144,18 @@ static bool is_bad(const struct site *site)
 	return !site->trusted && site->verdict >= UNPROVED;
 }
 
-/* Is there a bad call that was not bad in @before? */
-static bool sees(GPtrArray *before)
+/* Is there a bad call? */
+static bool sees(void)
 {
-	for (guint i = 0; i < walks_sites->len; i++) {
-		const struct site *now = walks_sites->pdata[i], *old = NULL;
-
-		for (guint j = 0; j < before->len; j++)
-			if (((struct site *)before->pdata[j])->call == now->call)
-				old = before->pdata[j];
-		if (is_bad(now) && !(old && is_bad(old)))
+	for (guint i = 0; i < walks_sites->len; i++)
+		if (is_bad(walks_sites->pdata[i]))
 			return true;
-	}
 	return walks_lost->len;
 }
 
 /* Tries @kind in a process of its own; with @all the folio may be of any kind. */
 static enum outcome attempt(enum kind kind, LLVMValueRef lock, const struct site *site, bool all)
 {
-	GPtrArray *before = walks_sites;
 	pid_t child;
 	int status;
 
@@ -174,7 +167,7 @@ static enum outcome attempt(enum kind kind, LLVMValueRef lock, const struct site
 	if (!(kind == UNLOCK_FIRST ? unlock_first(site) : apply(kind, lock)))
 		_exit(NO_DEFECT);
 	walks_again(site, all);
-	_exit(sees(before) ? SEEN : MISSED);
+	_exit(sees() ? SEEN : MISSED);
 }
 
 /* The same at every site that came to @lock, and why nothing is seen. */

@@ -19,6 +19,8 @@
 #define WIDEN_SOME	100
 #define WIDEN_ALL	200
 #define GIVE_UP		600
+/* Beyond so many states for one call, the whole proof is given up. */
+#define MAX_STATES	100000
 #define MAX_DEPTH	40
 
 #define AOP_WRITEPAGE_ACTIVATE	0x80000
@@ -51,6 +53,7 @@ struct question {
 
 static GHashTable *answers;	/* struct question -> struct answer */
 static int depth;
+static unsigned int states;	/* that were followed for the call in question */
 
 static const struct step *step(LLVMValueRef at, const char *text, const struct step *next)
 {
@@ -1442,8 +1445,11 @@ static void run(struct search *search)
 		LLVMValueRef inst;
 
 		state = g_queue_pop_head(&search->work);
-		if (!state)
+		if (++states > MAX_STATES) {
+			give_up(search, state, LLVMGetBasicBlockTerminator(state->block));
+			g_free(state);
 			continue;
+		}
 		inst = state->next;
 		while (inst && !LLVMIsAPHINode(inst)) {
 			if (pass(search, state, inst) == DONE)
@@ -1464,6 +1470,7 @@ struct answer *prove_before(LLVMValueRef inst, const struct facts *facts)
 		.facts = *facts,
 	};
 
+	states = 0;
 	start(&search);
 	if (!resolved(&search, &state)) {
 		g_queue_push_tail(&search.work, g_memdup2(&state, sizeof(state)));
