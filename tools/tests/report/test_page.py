@@ -47,9 +47,12 @@ def check_value(contract: str = "revalidate") -> Dict[str, Any]:
     return {"kernel": "6.12.99", "tree": "/x/<tree>", "contract": contract, "verdict": "So it is.",
             "reasons": ["a reason"], "aside": ["an aside"], "look_at": ["here"],
             "not_seen": {"page_idle": "needs CONFIG_X"},
+            "counts": {"unlocked": 1, "proved": 2}, "trusted_functions": ["folio_put"],
             "calls": [{"file": "mm/x.c", "line": 2, "function": BAD, "callee": "rmap_walk",
                        "status": "unlocked", "test_code": False, "caller": "reclaim",
-                       "ways": [{"calls": [{"function": LONG}], "status": "unlocked",
+                       "needs": ["folio if locked"], "note": "look again",
+                       "ways": [{"calls": [{"function": LONG, "callee": "rmap_walk"}],
+                                 "status": "unlocked",
                                  "evidence": [place]}] * 13}],
             "movers": [{"function": "move", "place": place, "lock": None}], "looks_again": [place],
             "matrix": [{"caller": "reclaim", "what": "page reclaim", "source": "unlocked",
@@ -185,7 +188,8 @@ class CheckTest(unittest.TestCase):
     def test_all_that_was_found(self) -> None:
         text = page.html("check", check_value()).replace("<wbr>", "")
         for told in ("<p>a reason</p>", "<p>an aside</p>", "<li>here</li>", "needs CONFIG_X",
-                     "and 1 more ways", "relies on the folio lock", "is not locked"):
+                     "and 1 more ways", "relies on the folio lock", "is not locked", "look again",
+                     "folio if locked", "1 unlocked,\n2 proved."):
             self.assertIn(told, text)
 
 
