@@ -197,7 +197,8 @@ void ir_index(void)
 			struct function *fn = ir_declare(value);
 
 			if (fn->value == value)
-				fn->test = test && !g_str_has_suffix(fn->file, ".h");
+				fn->test = !g_str_has_suffix(fn->file, ".h") &&
+					   (test || g_str_has_prefix(fn->file, "mm/tests/"));
 		}
 	}
 	for (guint i = 0; i < functions->len; i++) {

@@ -27,7 +27,7 @@ struct effects;
  * @callers: call instructions that name it (LLVMValueRef)
  * @taken: every value by which a module knows it, to look for its address
  * @effects: what it does to locks and memory, once somebody asked
- * @test: defined in a module of KUnit tests
+ * @test: defined in a module of KUnit tests, or below mm/tests
  * @preds: the predecessors of its blocks, once somebody asked
  * @order: the numbers of its blocks, see ir_order()
  * @model: what is known of it by its name, an enum model

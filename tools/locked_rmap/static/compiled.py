@@ -71,6 +71,7 @@ class Compiled:
         self._fragment = repo / "tools" / "static" / f"{name}.config"
         self._failed: Dict[str, str] = {}
         self._there: Set[str] = set()
+        self._kept = self._place / "failed.json"
 
     def _make(self, log: Path, console: Console, *args: str) -> int:
         env = {"RMAP_LLVM": LLVM, "KCONFIG_ALLCONFIG": str(self._fragment)}
@@ -96,6 +97,26 @@ class Compiled:
             raise Stop(f"{self._tree} cannot be configured with {self._target} and clang-{LLVM}: "
                        f"{error}; see {kept}")
         files.write_atomic(stamp, wanted.encode())
+
+    def recall(self, headers: int) -> None:
+        """Do not try again what did not compile, unless it or a header has changed since.
+
+        @headers: when the newest header was written, as in st_mtime_ns.
+        """
+        kept = files.read_json(self._kept) or {}
+        for name, (mtime, why) in kept.items():
+            path = self._tree / name
+            if path.is_file() and max(path.stat().st_mtime_ns, headers) < mtime:
+                self._failed[name] = why
+
+    def remember(self, now: int) -> None:
+        """Keep what did not compile at @now for recall()."""
+        files.write_json(self._kept, {name: (now, why) for name, why in self._failed.items()})
+
+    def forget(self, names: Iterable[str]) -> None:
+        """Compile @names again next time, however old they look."""
+        for name in names:
+            files.remove_tree(self._place / f"{name[:-2]}.ll")
 
     def compile(self, names: Iterable[str], console: Console) -> None:
         """Compile the files @names of the tree, those that have changed or are new."""

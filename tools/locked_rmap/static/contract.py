@@ -79,15 +79,27 @@ class _Look:
         self._counts: Dict[Tuple[str, str], Trust] = {}
         self._stale: Dict[Tuple[str, str], List[str]] = {}
         self._used: Set[Tuple[str, str]] = set()
+        #: What the last look came to need: only a start, all of it is looked up anew.
+        self._known = place / "known.json"
         self.odd = self._mentions.odd()
 
     def answers(self) -> Tuple[List[Answer], List[Mention]]:
         """What is said of each configuration, when nothing is left to compile; the mentions."""
         each(self._builds, self._console, "configure")
-        names: Set[str] = set(ROOTS)
+        known = files.read_json(self._known) or {}
+        names: Set[str] = {*ROOTS, *known.get("names", ())}
         wanted = {name for name in self._mentions.files([*ROOTS, *_SEED])
                   if name.endswith(".c") and name.startswith("mm/")}
-        sought: Set[str] = set()
+        wanted |= {name for name in known.get("files", ())
+                   if (self._mentions.tree / name).is_file()}
+        sought: Set[str] = set(known.get("sought", ()))
+        now, written = time.time_ns(), self._mentions.written()
+        older = self._older(known, written)
+        headers = max(when for name, when in written.items() if name.endswith(".h"))
+        for build in self._builds:
+            build.recall(int(headers * 1e9))
+            # make goes by what is newer.  A file that was put back is older, and another one.
+            build.forget(wanted if any(name.endswith(".h") for name in older) else older)
         mentions: List[Mention] = []
         self._check_trust()
         trusted = sorted(f"{function} {callee}" for function, callee in self._counts)
@@ -106,11 +118,24 @@ class _Look:
             sought |= missing
             found = set(self._mentions.definers(missing)) - wanted
             if needed <= names and not found:
-                return answers, mentions
+                for build in self._builds:
+                    build.remember(now)
+                files.write_json(self._known, {"names": sorted(needed), "files": sorted(wanted),
+                                               "sought": sorted(sought), "written": written})
+                # What was needed once and is not any more is nobody's business.
+                names = {*ROOTS, *needed}
+                names |= self._wrappers([each_ for each_ in mentions if each_.name in names])
+                return answers, [each_ for each_ in mentions if each_.name in names]
             names |= needed
             wanted |= found
         raise Stop("there is always more to compile: this tree calls in a way that check does "
                    "not follow; report it")
+
+    @staticmethod
+    def _older(known: Mapping[str, Any], written: Mapping[str, float]) -> List[str]:
+        """The files that are older than they were at the last look."""
+        before = known.get("written", {})
+        return [name for name, when in written.items() if when < before.get(name, when)]
 
     @staticmethod
     def _compiles(name: str) -> bool:
@@ -225,7 +250,8 @@ class _Look:
                 self._used.add((hop.function, hop.callee))
                 found.append(Call(*hop, TRUSTED, (), False, note=trust.why))
             else:
-                found.append(Call(*hop, UNPROVED, (Way((hop,), UNPROVED, (at,)),), False))
+                found.append(Call(*hop, UNPROVED, (Way((hop,), UNPROVED, (at,)),),
+                                  _is_test(each_.file)))
         return found
 
 
@@ -245,8 +271,14 @@ class _Look:
                     hop = Hop(file, line, name, callee)
                     at = self.place({"file": file, "line": line},
                                     "no configuration of ours has the other side of this")
-                    found.append(Call(*hop, UNPROVED, (Way((hop,), UNPROVED, (at,)),), False))
+                    found.append(Call(*hop, UNPROVED, (Way((hop,), UNPROVED, (at,)),),
+                                      _is_test(file)))
         return list({call[:3]: call for call in reversed(found)}.values())
+
+
+def _is_test(file: str) -> bool:
+    """Code of tests below mm/tests, which walks as it wants."""
+    return file.startswith("mm/tests/")
 
 
 def _holds(condition: str, symbols: Set[str]) -> bool:

@@ -47,6 +47,13 @@ class Mentions:
             raise Stop(f"{self.tree / name}:{line}: a conflict marker: "
                        "finish the merge or rebase, then run again")
 
+    def written(self) -> Dict[str, float]:
+        """When each file of C was written, in seconds."""
+        answer = proc.output(["find", *self._tops(), "-name", "*.[ch]", "-type", "f", "-printf",
+                              "%T@ %p\\n"], cwd=self.tree, limit=600)
+        found = (line.split(" ", 1) for line in answer.stdout.splitlines())
+        return {name: float(when) for when, name in found}
+
     def odd(self) -> List[str]:
         """What is named like a file of C and is none: it cannot be read, and is passed over."""
         answer = proc.output(["find", *self._tops(), "-name", "*.[ch]", "!", "-type", "f",

@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What the analysis proves and what it does not: one function for each rule."""
 
+import os
+from pathlib import Path
 from typing import Dict
+from unittest import mock
 
-from locked_rmap.static.callers import (PROVED, REQUIRED, UNLOCKED, UNPROVED, worst)
+from locked_rmap.static.callers import PROVED, REQUIRED, UNLOCKED, UNPROVED, worst
 
+from . import trees
 from .trees import TreeCase
 
 LOCKED = "locked"
@@ -255,3 +259,16 @@ class TreeTest(TreeCase):
         calls = self.calls("#define walk_it(f) rmap_walk(f, 0)\n"
                            f"void f(long pfn) {{ {self.LOOKUP} walk_it(folio); }}\n")
         self.assertEqual([(call.status, call.function) for call in calls], [(UNLOCKED, "f")])
+
+    def test_a_file_that_was_put_back_is_compiled_again(self) -> None:
+        bad = f"void f(long pfn) {{ {self.LOOKUP} rmap_walk(folio, 0); }}\n"
+        good = f"void f(long pfn) {{ {self.LOOKUP} folio_lock(folio); rmap_walk(folio, 0); }}\n"
+        self.assertEqual([call.status for call in self.calls(bad)], [UNLOCKED])
+        with mock.patch.object(trees, "write", _write_older):
+            self.assertEqual([call.status for call in self.calls(good)], [PROVED])
+
+
+def _write_older(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    os.utime(path, (1, 1))
+    return path
