@@ -8,6 +8,7 @@ from typing import Dict, List, NamedTuple, Tuple
 from ..base import proc
 from ..base.errors import Stop
 from ..kernel.line import Line
+from ..kernel.series import LOCKED
 from ..static.callers import PROVED, TRUSTED, UNLOCKED, UNPROVED, Call, worst
 from ..static.contract import read_source
 from .desk import Check, Desk, Tally, tally
@@ -29,17 +30,18 @@ class Case(NamedTuple):
 def read(path: Path) -> Case:
     """A case; Stop if its first line is not the answer."""
     text = path.read_text(encoding="utf-8")
-    match = re.match(r"EXPECT: (locked|unlocked)\b", text)
+    match = re.match(rf"EXPECT: ({LOCKED}|{UNLOCKED})\b", text)
     if match is None:
-        raise Stop(f"{path}: the first line is not EXPECT: locked or unlocked; correct the file")
+        raise Stop(f"{path}: the first line is not EXPECT: {LOCKED} or {UNLOCKED}; correct the "
+                   "file")
     files: Dict[str, str] = {}
     for part in re.split(r"^--- ", text, flags=re.M)[1:]:
         old, new, body = part.split("\n", 2)
         if old.split()[0] != "/dev/null":
-            return Case(path.stem, match.group(1) == "locked", path, {})
+            return Case(path.stem, match.group(1) == LOCKED, path, {})
         files[new[len("+++ b/"):].split("\t")[0]] = "".join(
             f"{line[1:]}\n" for line in body.splitlines() if line.startswith("+"))
-    return Case(path.stem, match.group(1) == "locked", path, files)
+    return Case(path.stem, match.group(1) == LOCKED, path, files)
 
 
 def cases(desk: Desk) -> Tally:
