@@ -178,8 +178,25 @@ class _Look:
         return Way((call, *below), str(value["verdict"]), tuple(places))
 
     def defects(self) -> List[str]:
-        """What becomes of the defects by machine, in all configurations."""
-        return [line for lines in each(self._builds, self._console, "defects") for line in lines]
+        """What becomes of the defects by machine, in all configurations.
+
+        With its lock gone a function may need its callers, whom nobody had to compile before.
+        """
+        self._check_trust()
+        trusted = sorted(f"{function} {callee}" for function, callee in self._counts)
+        wanted: Set[str] = set((files.read_json(self._known) or {}).get("files", ()))
+        while True:
+            lines = [line for found in each(self._builds, self._console, "defects")
+                     for line in found]
+            names = {line.split("\t")[3].rstrip("()") for line in lines
+                     if line.startswith("missed")}
+            more = {mention.file for mention in self._mentions.of(
+                names, self._mentions.files(names)) if self._compiles(mention.file)} - wanted
+            if not more:
+                return lines
+            wanted |= more
+            each(self._builds, self._console, "compile", sorted(wanted))
+            each(self._builds, self._console, "look", trusted)
 
     def unused(self) -> List[str]:
         """The entries that trust in vain, once all calls are known."""
