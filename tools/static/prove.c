@@ -885,7 +885,7 @@ static enum passed pass_model(struct search *search, struct state *state, LLVMVa
 		add_event(&state->facts, folio, call, false);
 		break;
 	case MODEL_TEST:
-		if (same && !state->facts.doom && warns(call, 8) &&
+		if (same && !state->facts.doom && warns(call, 20) &&
 		    success(&state->facts, call, false) == TRUE_) {
 			search->answer->proofs++;
 			return DONE;
