@@ -31,8 +31,13 @@ TREE = ("git",)
 EXPORT = ("git", "perl", "xz-utils")
 #: For --html and for the chart of bench.
 PAGE = ("python3-jinja2",)
+#: The version of clang and LLVM that check is written for.
+LLVM = "19"
+#: For check.
+STATIC = (*BUILD, "libelf-dev", "libssl-dev", f"clang-{LLVM}", f"llvm-{LLVM}", f"llvm-{LLVM}-dev",
+          "libglib2.0-dev", "pkg-config")
 #: The project's own tests.
-TEST = ("mypy", "git", "sparse", "coccinelle", "python3-yaml", *PAGE, "chromium")
+TEST = ("mypy", "git", "sparse", "coccinelle", "python3-yaml", *PAGE, "chromium", *STATIC)
 
 
 def missing(wanted: Iterable[str]) -> List[str]:

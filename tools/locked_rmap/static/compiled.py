@@ -12,12 +12,8 @@ from ..base import files, proc
 from ..base.console import Console
 from ..base.errors import Stop, one_line
 from ..base.parallel import side_by_side
-from ..kernel import packages
+from ..kernel.packages import LLVM
 
-#: Debian's clang, opt and headers of this version.
-LLVM = "19"
-PACKAGES = (*packages.BUILD, "libelf-dev", "libssl-dev", f"clang-{LLVM}", f"llvm-{LLVM}",
-            f"llvm-{LLVM}-dev", "libglib2.0-dev", "pkg-config")
 #: Name, kbuild's target, the file in tools/static that is put on top.
 CONFIGURATIONS = (("all", "allmodconfig"), ("small", "allnoconfig"))
 _FLAGS = ("-O1 -Xclang -disable-llvm-passes -fno-discard-value-names -gline-tables-only -w "

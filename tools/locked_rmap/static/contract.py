@@ -15,7 +15,7 @@ from ..kernel import packages, source
 from ..kernel.callers import Trust, read_trusted
 from ..kernel.worktree import WorkTree
 from .callers import PROVED, ROOTS, STATUSES, TRUSTED, UNPROVED, Call, Hop, Place, Way, worst
-from .compiled import CONFIGURATIONS, PACKAGES, Answer, Compiled, analyser, each
+from .compiled import CONFIGURATIONS, Answer, Compiled, analyser, each
 from .functions import Function
 from .mentions import Mention, Mentions
 
@@ -355,7 +355,7 @@ def _place(tree: Path) -> Path:
 @contextlib.contextmanager
 def _held(repo: Path, tree: Path, console: Console) -> Iterator["_Look"]:
     """A look at @tree, with nobody else's look at it at the same time."""
-    packages.need(console, PACKAGES)
+    packages.need(console, packages.STATIC)
     place = _place(tree)
     _forget(place.parent)
     with files.locked(place.with_suffix(".lock"), f"check of {tree}", console, 3600), \
