@@ -15,7 +15,6 @@ def log(static: Static, revalidates: bool) -> Dict[str, Any]:
     """One run, with a result for each call that is not proved or trusted."""
     levels = {status: "note" if revalidates else level for status, level in _LEVELS.items()}
     return {
-        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",
         "runs": [{
             "tool": {"driver": {

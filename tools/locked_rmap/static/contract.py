@@ -271,7 +271,6 @@ class _Look:
                                   _is_test(each_.file)))
         return found
 
-
     def one_sided(self, calls: Sequence[Call]) -> List[Call]:
         """Each #if in a function that leads to a walk, of which only one side was compiled."""
         symbols = [build.symbols() for build in self._builds]
