@@ -258,20 +258,6 @@ static void add_root(struct function *fn)
 	add_need(fn, &facts, NULL);
 }
 
-static void ask_caller(LLVMValueRef call, struct need *need)
-{
-	struct facts facts = need->facts;
-	struct function shape = *need->fn;
-
-	if (!shape.value)
-		shape.value = shape.taken->pdata[0];
-	if (LLVMGetNumArgOperands(call) < LLVMCountParams(shape.value))
-		return;
-	if (!prove_at_caller(call, &shape, &facts))
-		return;	/* a literal is false there */
-	look_at(call, need->fn, need, &facts);
-}
-
 static void lose(struct need *need, const char *why)
 {
 	struct lost one = { need->fn, why, need };
@@ -280,6 +266,22 @@ static void lose(struct need *need, const char *why)
 		if (g_array_index(walks_lost, struct lost, i).fn == need->fn)
 			return;
 	g_array_append_val(walks_lost, one);
+}
+
+static void ask_caller(LLVMValueRef call, struct need *need)
+{
+	struct facts facts = need->facts;
+	struct function shape = *need->fn;
+
+	if (!shape.value)
+		shape.value = shape.taken->pdata[0];
+	if (LLVMGetNumArgOperands(call) < LLVMCountParams(shape.value)) {
+		lose(need, "is called with fewer arguments than it has");
+		return;
+	}
+	if (!prove_at_caller(call, &shape, &facts))
+		return;	/* a literal is false there */
+	look_at(call, need->fn, need, &facts);
 }
 
 /* @fn is an argument of @call: asks whoever calls that parameter there. */

@@ -79,6 +79,8 @@ class _Look:
         self._counts: Dict[Tuple[str, str], Trust] = {}
         self._stale: Dict[Tuple[str, str], List[str]] = {}
         self._used: Set[Tuple[str, str]] = set()
+        #: Files that know a struct through whose pointers a function is called that needs a lock.
+        self._holders: List[str] = []
         #: What the last look came to need: only a start, all of it is looked up anew.
         self._known = place / "known.json"
         self.odd = self._mentions.odd()
@@ -116,7 +118,12 @@ class _Look:
             needed = {name for answer in answers for name in answer.value["required"]}
             missing = {name for answer in answers for name in answer.value["missing"]} - sought
             sought |= missing
-            found = set(self._mentions.definers(missing)) - wanted
+            structs = {str(slot).split("+")[0] for answer in answers
+                       for slot in answer.value["slots"]}
+            self._holders = self._mentions.files(structs)
+            found = {name for name in (*self._mentions.definers(missing), *self._holders)
+                     if self._compiles(name)} - wanted
+            needed |= self._takers(structs)
             if needed <= names and not found:
                 for build in self._builds:
                     build.remember(now)
@@ -141,6 +148,12 @@ class _Look:
     def _compiles(name: str) -> bool:
         return name.endswith(".c") and (not name.startswith("arch/") or
                                         name.startswith("arch/x86/"))
+
+    def _takers(self, structs: Set[str]) -> Set[str]:
+        """Inline functions of headers that are given one of @structs, and may call through it."""
+        return {function.name for file in self._holders if file.endswith(".h")
+                for function in self._mentions.source(file).functions
+                if any(structs & set(each_.kind.split()) for each_ in function.parameters)}
 
     def _wrappers(self, mentions: Sequence[Mention]) -> Set[str]:
         """Macros, and inline functions of headers, that mention a name: who mentions those?"""
@@ -227,7 +240,8 @@ class _Look:
                 found[key] = _both(found[key], call) if key in found else call
             for value in answer.value["lost"]:
                 call = self._lost(value)
-                found.setdefault((call.file, call.line, call.function, call.callee), call)
+                key = (call.file, call.line, call.function, call.callee)
+                found[key] = _both(found[key], call) if key in found else call
         return [found[key] for key in sorted(found)]
 
     def _lost(self, value: Mapping[str, Any]) -> Call:
@@ -269,6 +283,14 @@ class _Look:
             else:
                 found.append(Call(*hop, UNPROVED, (Way((hop,), UNPROVED, (at,)),),
                                   _is_test(each_.file)))
+        for name in self._holders:
+            if name.endswith(".c") and name not in {call.file for call in found} and \
+                    (not self._compiles(name) or len(failed.get(name, [])) == len(answers)):
+                at = self.place({"file": name, "line": 1},
+                                "may call through a pointer, and no configuration of ours "
+                                "compiles it")
+                found.append(Call(name, 1, "?", "?", UNPROVED, (Way((), UNPROVED, (at,)),),
+                                  _is_test(name)))
         return found
 
     def one_sided(self, calls: Sequence[Call]) -> List[Call]:

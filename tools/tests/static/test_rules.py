@@ -260,6 +260,24 @@ class TreeTest(TreeCase):
                            f"void f(long pfn) {{ {self.LOOKUP} walk_it(folio); }}\n")
         self.assertEqual([(call.status, call.function) for call in calls], [(UNLOCKED, "f")])
 
+    def test_callers_by_way_of_a_pointer_are_looked_for_in_every_file(self) -> None:
+        ops = ("struct ops { void (*go)(struct folio *); };\n"
+               "void use(const struct ops *o, long pfn)\n{\n"
+               f"{self.LOOKUP}\n%s o->go(folio);\n}}\n")
+        calls = self.calls(
+            "static void help(struct folio *f) { rmap_walk(f, 0); }\n"
+            + (ops % "folio_lock(folio);").replace("use", "good")
+            + "const struct ops ops = { .go = help };\n",
+            {"sound/other.c": (ops % "").replace("use", "bad")})
+        self.assertEqual([(call.file, call.function) for call in calls
+                          if call.status == UNLOCKED], [("sound/other.c", "bad")])
+
+    def test_a_call_with_too_few_arguments_is_not_dropped(self) -> None:
+        calls = self.calls("void help(struct folio *f, int n) { rmap_walk(f, 0); }\n", {
+            "sound/other.c": "void help();\n"
+                             f"void bad(long pfn) {{ {self.LOOKUP} help(folio); }}\n"})
+        self.assertEqual(worst(call.status for call in calls), UNPROVED)
+
     def test_a_file_that_was_put_back_is_compiled_again(self) -> None:
         bad = f"void f(long pfn) {{ {self.LOOKUP} rmap_walk(folio, 0); }}\n"
         good = f"void f(long pfn) {{ {self.LOOKUP} folio_lock(folio); rmap_walk(folio, 0); }}\n"
