@@ -5,16 +5,14 @@ import os
 import re
 import subprocess
 from pathlib import Path
-from typing import Dict, Iterable, List, NamedTuple, Set, Tuple
+from typing import Dict, Iterable, List, NamedTuple, Set
 
 from ..base import proc
 from ..base.errors import Stop
-from .functions import Function, Source
+from .functions import Source
 
 #: Not of the kernel itself.
 _LEFT_OUT = ("Documentation", "tools", "scripts", "usr", "rust", ".git")
-#: What a tree's own tests are named for, outside of mm/.
-_CODE = re.compile(r"\.[ch]$")
 
 
 class Mention(NamedTuple):
@@ -91,13 +89,10 @@ class Mentions:
         """Each mention of @names in @files, outside of comments and strings."""
         found: List[Mention] = []
         for file in files:
-            source = self.source(file)
-            inside: Dict[Tuple[int, int], Function] = {}
-            for function in source.functions:
-                for token in function.tokens:
-                    if token.text in names and token.kind == "id":
-                        inside[(token.line, token.number)] = function
-                        found.append(Mention(file, token.line, token.text, function.name))
+            for function in self.source(file).functions:
+                found += [Mention(file, token.line, token.text, function.name)
+                          for token in function.tokens
+                          if token.text in names and token.kind == "id"]
         return sorted(set(found))
 
     def definers(self, names: Iterable[str]) -> List[str]:
