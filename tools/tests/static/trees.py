@@ -21,7 +21,8 @@ prepare:
 FORCE:
 %.ll: %.c FORCE
 	@mkdir -p $(O)/$(dir $@)
-	@$(CC) -I$(CURDIR)/include $(KCFLAGS) -emit-llvm -S -o $(O)/$@ $(CURDIR)/$<
+	@test $(O)/$@ -nt $< && test $(O)/$@ -nt include/linux/rmap.h || \\
+	 $(CC) -I$(CURDIR)/include $(KCFLAGS) -emit-llvm -S -o $(O)/$@ $(CURDIR)/$<
 """
 RMAP_H = """
 #ifndef _RMAP_H
